@@ -1,0 +1,17 @@
+// Owns the form of ids of runs, tasks and jobs. crun itself takes `a b`, so the check is ours (DESIGN.md, isolation gaps).
+import { randomBytes } from 'node:crypto';
+import { CofferdamError } from './errors.ts';
+import { printable } from './printable.ts';
+
+export const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** `id` itself, or throws ID_INVALID naming `what` ("run id", "--task-id"). */
+export function checkId(id: string, what: string): string {
+  if (!idPattern.test(id)) throw new CofferdamError('ID_INVALID', `${what} "${printable(id, 80)}" is not a valid id`);
+  return id;
+}
+
+/** A fresh run id: `r` and 16 hex digits of the kernel's randomness. */
+export function newRunId(): string {
+  return `r${randomBytes(8).toString('hex')}`;
+}
