@@ -49,7 +49,7 @@ interface RawResult {
   signal?: string | undefined;
   timedOut?: boolean;
   code?: string | undefined;
-  shortMessage?: string;
+  shortMessage?: string | undefined;
 }
 
 function judge(file: string, args: readonly string[], raw: RawResult, options: ExecOptions): ExecResult {

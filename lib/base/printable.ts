@@ -1,8 +1,7 @@
 // Owns how untrusted text reaches a terminal or a log: bounded, one line, no escapes, no invisible characters.
 
-// C0/C1 controls, bidi controls (CVE-2021-42574), zero-width and other invisible formatting characters, lone surrogates.
-const unsafe =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|[\ud800-\udfff]|[\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
+// Controls, bidi controls (CVE-2021-42574), zero-width and other invisible characters, lone surrogates, private use.
+const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 function escapeCharacter(character: string): string {
   const point = character.codePointAt(0) ?? 0;
