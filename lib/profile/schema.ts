@@ -1,0 +1,187 @@
+// Owns the keys of a profile: type, default, unit, meaning. `sandbox profile schema` and docs/profile.md are made from it.
+import { z } from 'zod';
+import { durationPattern, parseDuration, parseSize, sizePattern } from '../base/units.ts';
+
+/** A size in YAML (`64m`), bytes in the type. */
+const size = (fallback: string, about: string) =>
+  z
+    .string()
+    .regex(sizePattern, { error: 'not a size; write it as 512k, 64m or 2g (powers of 1024)', abort: true })
+    .transform(parseSize)
+    .prefault(fallback)
+    .describe(about);
+
+/** A duration in YAML (`30s`), milliseconds in the type. */
+const duration = z
+  .string()
+  .regex(durationPattern, { error: 'not a duration; write it as 500ms, 30s, 5m or 1h', abort: true })
+  .transform(parseDuration);
+
+const absolutePath = z
+  .string()
+  .max(4095)
+  // No NUL, no "..", no "//": the text is used as a mount target and must mean one place.
+  .regex(/^\/(?!.*(?:\/\/|\/\.{1,2}(?:\/|$)))[^\0\n]*$/, 'not a clean absolute path');
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'not a name (lower-case letters, digits, ".", "_", "-"; at most 63)');
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'not a digest (sha256: and 64 hex digits)');
+const id = z.int().min(1, 'must not be 0 (root)').max(65533, 'must be below 65534 (nobody)');
+
+export const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+
+const image = z
+  .union([
+    name.transform((only) => ({ name: only, digest: undefined })),
+    z.strictObject({ name, digest: digest.optional() }),
+  ])
+  .prefault('base-tools')
+  .describe('Image by name, or `{name, digest}` to pin it. Default base-tools: the smallest.');
+
+const user = z
+  .strictObject({
+    uid: id.default(65532).describe('User id inside. Default 65532: no package uses it.'),
+    gid: id.default(65532).describe('Group id inside.'),
+  })
+  .prefault({})
+  .describe('Who the program is inside. Never root.');
+
+const workspace = z
+  .strictObject({
+    mode: z
+      .enum(['scratch', 'ro', 'rw', 'copy', 'task'])
+      .default('scratch')
+      .describe(
+        'What /workspace is: an empty tmpfs, a host folder read-only, the folder itself, a copy of it, or shared by a task. Default scratch: nothing of the host.',
+      ),
+    size: size('256m', 'Size of a scratch workspace, charged to memory.'),
+    inodes: z.int().min(16).max(10_000_000).default(65_536).describe('Files and folders in a scratch workspace.'),
+  })
+  .prefault({})
+  .describe('The folder /workspace.');
+
+const artifacts = z
+  .strictObject({
+    paths: z.array(absolutePath).max(16).default(['/artifacts']).describe('Folders that are collected after the run.'),
+    size: size('64m', 'Size of the artifacts tmpfs, charged to memory.'),
+    maxCount: z.int().min(0).max(100_000).default(1000).describe('Files that are copied out at the most.'),
+    maxBytes: size('64m', 'Bytes that are copied out at the most.'),
+    maxDepth: z.int().min(1).max(64).default(16).describe('Folders in folders.'),
+  })
+  .prefault({})
+  .describe('What is copied out of the sandbox when the caller names a folder for it.');
+
+const tmpfs = z
+  .strictObject({
+    tmp: size('64m', 'Size of /tmp (nosuid, nodev, noexec).'),
+    run: size('16m', 'Size of /run.'),
+    inodes: z.int().min(16).max(10_000_000).default(16_384).describe('Files and folders in each.'),
+  })
+  .prefault({})
+  .describe('The other writable places; all are charged to memory.');
+
+const mount = z.strictObject({
+  source: absolutePath.describe('Host path; it must lie below a root that the host configuration lists.'),
+  target: absolutePath.describe('Path inside.'),
+  mode: z.enum(['ro', 'rw']).default('ro').describe('Default ro.'),
+});
+
+const limits = z
+  .strictObject({
+    memory: size('2g', 'Memory and swap together.'),
+    cpus: z.number().min(0.01).max(1024).default(2).describe('Processor time in cores.'),
+    pids: z
+      .int()
+      .min(4)
+      .max(65_536)
+      .default(256)
+      .describe('Processes and threads. Default 256: stops a fork bomb, lets a build run.'),
+    io: z
+      .strictObject({ readBytesPerSecond: size('0', 'Per device.'), writeBytesPerSecond: size('0', 'Per device.') })
+      .optional()
+      .describe('Throughput of block devices.'),
+    openFiles: z
+      .int()
+      .min(16)
+      .max(1_048_576)
+      .default(1024)
+      .describe('File descriptors of one process (RLIMIT_NOFILE).'),
+    fileSize: size('1g', 'Largest file (RLIMIT_FSIZE).'),
+    timeout: duration.prefault('10m').describe('Wall-clock time, by the monotonic clock.'),
+    idle: duration.optional().describe('Longest time without any output. Default: none.'),
+    enforce: z
+      .enum(['strict', 'best-effort'])
+      .default('strict')
+      .describe('strict: a limit that does not read back as written stops the run before the program starts.'),
+  })
+  .prefault({})
+  .describe('What the run may use.');
+
+const output = z
+  .strictObject({
+    stdout: size('1m', 'Bytes kept of captured stdout.'),
+    stderr: size('1m', 'Bytes kept of captured stderr.'),
+  })
+  .prefault({})
+  .describe('Bounds of captured output (--json, library, worker); output passed straight on is not cut.');
+
+const network = z
+  .strictObject({
+    mode: z.enum(['none', 'proxy', 'bridge']).default('none').describe('none: loopback only, no route at all.'),
+    principal: z.string().max(128).optional().describe('Whose egress rules apply; default the profile.'),
+    allow: z.array(z.string().max(255)).max(10_000).default([]).describe('Host patterns, beside the policy.'),
+    onDeny: z.enum(['fail', 'ask']).default('fail').describe('What a refused request does.'),
+  })
+  .prefault({})
+  .describe('The way out.');
+
+export const profileSchema = z
+  .strictObject({
+    extends: name.optional().describe('Another profile; this one may only tighten it.'),
+    description: z.string().max(500).default('').describe('One line for people.'),
+    image,
+    engine: z.enum(['crun', 'podman', 'nerdctl', 'docker']).default('crun').describe('What starts the container.'),
+    isolation: z
+      .enum(['process', 'gvisor'])
+      .default('process')
+      .describe('process: namespaces and seccomp; gvisor: a kernel in user space too.'),
+    user,
+    workdir: absolutePath.default('/workspace').describe('Where the program starts.'),
+    env: z
+      .record(
+        z.string().regex(environmentName, 'not a variable name'),
+        z
+          .string()
+          .max(32_768)
+          .regex(/^[^\0]*$/, 'holds a NUL'),
+      )
+      .default({})
+      .describe('Environment variables. Values that look like secrets are refused.'),
+    workspace,
+    artifacts,
+    tmpfs,
+    mounts: z.array(mount).max(32).default([]).describe('Further host folders and files.'),
+    limits,
+    output,
+    network,
+    services: z
+      .array(z.strictObject({ name, port: z.int().min(1).max(65_535).describe('Port on the loopback inside.') }))
+      .default([])
+      .describe('Host endpoints that keep the credentials.'),
+    ports: z
+      .array(z.strictObject({ container: z.int().min(1).max(65_535), host: z.int().min(0).max(65_535).default(0) }))
+      .default([])
+      .describe('Ports published on the host.'),
+    seccomp: z.enum(['default']).default('default').describe('The syscall filter. There is no way to switch it off.'),
+    labels: z
+      .record(z.string().regex(/^[a-z0-9][a-z0-9._/-]{0,62}$/, 'not a label name'), z.string().max(256))
+      .default({})
+      .describe('For people and for filters; nothing is decided by them.'),
+  })
+  .describe('A Cofferdam profile: what a sandbox is.');
+
+/** A resolved profile: every key present, sizes in bytes, durations in ms. */
+export type Profile = z.output<typeof profileSchema>;
+/** What stands in a file. */
+export type ProfileFile = z.input<typeof profileSchema>;
