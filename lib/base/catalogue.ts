@@ -55,13 +55,19 @@ const entries = {
   },
   CONFIG_UNREADABLE: {
     exit: 125,
-    meaning: 'A configuration file exists but cannot be read. It is never replaced by defaults.',
-    remedy: 'check its owner and mode',
+    meaning:
+      'A configuration file exists but cannot be read, or others may write to it. It is never replaced by defaults.',
+    remedy: 'check its owner and mode, and that it is a plain UTF-8 file of at most 1 MiB',
   },
   PROFILE_UNKNOWN: {
     exit: 2,
     meaning: 'No profile has this name.',
     remedy: 'see: sandbox profile ls',
+  },
+  PROFILE_AMBIGUOUS: {
+    exit: 2,
+    meaning: 'Two files claim one profile name. A name stands for one profile, so that none can pose as another.',
+    remedy: 'rename or remove one of the files',
   },
   PROFILE_LOOSENS: {
     exit: 2,
@@ -138,6 +144,11 @@ const entries = {
     exit: 125,
     meaning: 'Building the image failed. Nothing of it was kept.',
     remedy: 'read the last lines of the build above',
+  },
+  IMAGE_IN_USE: {
+    exit: 125,
+    meaning: 'A sandbox still runs on this image.',
+    remedy: 'end it first; or: sandbox image rm --force NAME',
   },
   IMAGE_CONTRACT: {
     exit: 125,

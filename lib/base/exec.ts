@@ -79,13 +79,21 @@ function judge(file: string, args: readonly string[], raw: RawResult, options: E
   );
 }
 
-/** Runs a host tool to its end. Throws TOOL_FAILED when it cannot start, times out, or exits otherwise than accepted. */
+/** A NUL would end the argument early for the child; execa throws an error of its own, which no caller expects. */
+function refuseNul(file: string, args: readonly string[]): void {
+  if (![file, ...args].some((word) => word.includes('\0'))) return;
+  throw new CofferdamError('ARGUMENT_INVALID', `an argument of ${printable(file)} holds a NUL`);
+}
+
+/** Runs a host tool to its end. Throws TOOL_FAILED when it cannot start, times out, or exits otherwise than accepted; ARGUMENT_INVALID for a NUL. */
 export async function runTool(file: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  refuseNul(file, args);
   return judge(file, args, await execa(file, args, childOptions(options)), options);
 }
 
 /** As runTool, blocking: for the few places before anything runs. */
 export function runToolSync(file: string, args: readonly string[], options: ExecOptions = {}): ExecResult {
+  refuseNul(file, args);
   return judge(file, args, execaSync(file, args, childOptions(options)), options);
 }
 
@@ -93,24 +101,41 @@ export interface Streamed {
   /** Settles when the child has ended and its streams are closed. */
   readonly ended: Promise<{ exitCode: number | undefined; signal: string | undefined; startError: string | undefined }>;
   readonly pid: number | undefined;
+  /** To the child alone, or to its whole process group when it was started as detached `group`. */
   kill(signal: NodeJS.Signals): void;
+  /** Closes a stdin that is held open. */
+  release(): void;
 }
 
 export interface StreamOptions {
   env: Readonly<Record<string, string>>;
   cwd?: string;
-  /** What fds 0, 1, 2 and on are: inherited, or a pipe whose chunks go to `onData`. */
-  stdin: 'inherit' | 'ignore' | Uint8Array;
+  /** `hold`: a pipe that stays open until release() or our death, whichever comes first. */
+  stdin: 'inherit' | 'ignore' | 'hold' | Uint8Array;
   stdout: 'inherit' | ((chunk: Uint8Array) => void);
   stderr: 'inherit' | ((chunk: Uint8Array) => void);
+  /** Makes fd 3 a pipe whose chunks come here. */
+  result?: (chunk: Uint8Array) => void;
   uid?: number;
   gid?: number;
+  /** In a session of its own: a Ctrl-C at the terminal does not reach it. kill() reaches all of its group, or it alone. */
+  detached?: 'group' | 'alone';
+}
+
+function signalGroup(leader: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leader, signal);
+  } catch {
+    // The group is gone: there is nothing left to signal.
+  }
 }
 
 /** Starts a child whose output is passed on as it comes; nothing is buffered here. */
 export function streamTool(file: string, args: readonly string[], options: StreamOptions): Streamed {
+  refuseNul(file, args);
   const sink = (to: 'inherit' | ((chunk: Uint8Array) => void)) =>
     to === 'inherit' ? ('inherit' as const) : ('pipe' as const);
+  const stdin = options.stdin === 'inherit' || options.stdin === 'ignore' ? options.stdin : 'pipe';
   const child = execa(file, args, {
     env: { ...options.env },
     extendEnv: false,
@@ -118,19 +143,29 @@ export function streamTool(file: string, args: readonly string[], options: Strea
     buffer: false,
     encoding: 'buffer',
     cleanup: false,
-    stdout: sink(options.stdout),
-    stderr: sink(options.stderr),
-    ...(options.stdin instanceof Uint8Array ? { input: options.stdin } : { stdin: options.stdin }),
+    detached: options.detached !== undefined,
+    stdio: [
+      stdin,
+      sink(options.stdout),
+      sink(options.stderr),
+      ...(options.result === undefined ? [] : ['pipe' as const]),
+    ],
+    ...(options.stdin instanceof Uint8Array ? { input: options.stdin } : {}),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
   if (typeof options.stdout === 'function') child.stdout?.on('data', options.stdout);
   if (typeof options.stderr === 'function') child.stderr?.on('data', options.stderr);
+  if (options.result !== undefined) child.stdio[3]?.on('data', options.result);
   return {
     pid: child.pid,
     kill: (signal) => {
-      child.kill(signal);
+      if (options.detached !== 'group' || child.pid === undefined) child.kill(signal);
+      else signalGroup(child.pid, signal);
+    },
+    release: () => {
+      child.stdin?.end();
     },
     ended: child.then((result) => ({
       exitCode: result.exitCode,

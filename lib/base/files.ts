@@ -3,17 +3,18 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CofferdamError, errnoOf, messageOf } from './errors.ts';
+import { printable } from './printable.ts';
 
 /** Makes `directory` and its parents, mode 0700 unless told otherwise. */
 export function ensureDirectory(directory: string, mode = 0o700): void {
@@ -66,18 +67,51 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/**
- * The text of a regular file of at most `most` bytes, or undefined when there is none. Throws CONFIG_UNREADABLE when
- * it is there but cannot be read: a configuration is never replaced by defaults.
- */
-export function readTextIfPresent(file: string, most = 1 << 20): string | undefined {
+/** Whose file it is and who may write to it, for a reader that trusts only some. */
+export interface FileOwner {
+  readonly uid: number;
+  /** Permission bits, `0o644`. */
+  readonly mode: number;
+}
+
+/** Why a file with this owner and mode must not be trusted, or undefined. */
+export type Distrust = (owner: FileOwner) => string | undefined;
+
+function readBounded(fd: number, most: number): string {
+  const buffer = Buffer.alloc(most + 1);
+  let length = 0;
+  for (;;) {
+    const got = readSync(fd, buffer, length, buffer.length - length, null);
+    length += got;
+    // The size is counted here and not taken from stat: /proc says 0, and a file may grow meanwhile.
+    if (length > most) throw new Error(`larger than ${most} bytes`);
+    if (got === 0) break;
+  }
   try {
-    const found = statSync(file);
+    return new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length));
+  } catch {
+    throw new Error('not valid UTF-8');
+  }
+}
+
+/**
+ * The text of a regular file of at most `most` bytes, or undefined when there is none; a byte order mark is dropped. Throws CONFIG_UNREADABLE
+ * when it is there but cannot be read or trusted: a configuration is never replaced by defaults. The file that is
+ * checked is the one that is read (one descriptor), and a fifo or device is refused without waiting for it.
+ */
+export function readTextIfPresent(file: string, most = 1 << 20, distrust?: Distrust): string | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const found = fstatSync(fd);
     if (!found.isFile()) throw new Error('not a regular file');
-    if (found.size > most) throw new Error(`larger than ${most} bytes`);
-    return readFileSync(file, 'utf8');
+    const reason = distrust?.({ uid: found.uid, mode: found.mode & 0o7777 });
+    if (reason !== undefined) throw new Error(reason);
+    return readBounded(fd, most);
   } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') return undefined;
-    throw new CofferdamError('CONFIG_UNREADABLE', `cannot read ${file}: ${messageOf(cause)}`, { cause });
+    if (fd === undefined && (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR')) return undefined;
+    throw new CofferdamError('CONFIG_UNREADABLE', `cannot read ${printable(file)}: ${messageOf(cause)}`, { cause });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }

@@ -1,5 +1,5 @@
 // Owns our own diagnostics (never the guest's output): JSON lines on stderr, only when asked for. The only file that imports pino.
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger };
 
@@ -9,7 +9,7 @@ export const redactedKeys = ['authorization', 'cookie', 'env', 'token', 'passwor
 /** A logger that writes to fd 2 at `level` ("silent" unless COFFERDAM_DEBUG asks otherwise; the CLI decides). */
 export function createLogger(
   level: 'silent' | 'info' | 'debug',
-  destination = pino.destination({ fd: 2, sync: true }),
+  destination: DestinationStream = pino.destination({ fd: 2, sync: true }),
 ): Logger {
   const paths = redactedKeys.flatMap((key) => [key, `*.${key}`]);
   return pino({ level, base: null, redact: { paths, censor: '[redacted]' } }, destination);

@@ -34,3 +34,12 @@ export function formatSize(bytes: number): string {
   }
   return `${bytes}`;
 }
+
+/** `90000` as `90s`: the largest unit that divides it. */
+export function formatDuration(ms: number): string {
+  for (const unit of ['d', 'h', 'm', 's']) {
+    const factor = durationUnits[unit] ?? 1;
+    if (ms >= factor && ms % factor === 0) return `${ms / factor}${unit}`;
+  }
+  return `${ms}ms`;
+}
