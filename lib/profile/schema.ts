@@ -1,41 +1,29 @@
 // Owns the keys of a profile: type, default, unit, meaning. `sandbox profile schema` and docs/profile.md are made from it.
 import { z } from 'zod';
-import { durationPattern, parseDuration, parseSize, sizePattern } from '../base/units.ts';
-
-/** A size in YAML (`64m`), bytes in the type. */
-const size = (fallback: string, about: string) =>
-  z
-    .string()
-    .regex(sizePattern, { error: 'not a size; write it as 512k, 64m or 2g (powers of 1024)', abort: true })
-    .transform(parseSize)
-    .prefault(fallback)
-    .describe(about);
-
-/** A duration in YAML (`30s`), milliseconds in the type. */
-const duration = z
-  .string()
-  .regex(durationPattern, { error: 'not a duration; write it as 500ms, 30s, 5m or 1h', abort: true })
-  .transform(parseDuration);
-
-const absolutePath = z
-  .string()
-  .max(4095)
-  // No NUL, no "..", no "//": the text is used as a mount target and must mean one place.
-  .regex(/^\/(?!.*(?:\/\/|\/\.{1,2}(?:\/|$)))[^\0\n]*$/, 'not a clean absolute path');
-
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'not a name (lower-case letters, digits, ".", "_", "-"; at most 63)');
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'not a digest (sha256: and 64 hex digits)');
-const id = z.int().min(1, 'must not be 0 (root)').max(65533, 'must be below 65534 (nobody)');
-
-export const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+import {
+  absolutePath,
+  digest,
+  duration,
+  environmentName,
+  id,
+  insidePath,
+  mountTarget,
+  name,
+  size,
+  sizeFrom,
+} from './fields.ts';
 
 const image = z
-  .union([
-    name.transform((only) => ({ name: only, digest: undefined })),
-    z.strictObject({ name, digest: digest.optional() }),
-  ])
+  .union(
+    [
+      name.transform((only) => ({ name: only, digest: undefined })),
+      z.strictObject({
+        name: name.describe('Name of the image.'),
+        digest: digest.optional().describe('Digest the image must have. Default: any that the registry allows.'),
+      }),
+    ],
+    'must be the name of an image, or {name, digest}',
+  )
   .prefault('base-tools')
   .describe('Image by name, or `{name, digest}` to pin it. Default base-tools: the smallest.');
 
@@ -55,18 +43,23 @@ const workspace = z
       .describe(
         'What /workspace is: an empty tmpfs, a host folder read-only, the folder itself, a copy of it, or shared by a task. Default scratch: nothing of the host.',
       ),
-    size: size('256m', 'Size of a scratch workspace, charged to memory.'),
-    inodes: z.int().min(16).max(10_000_000).default(65_536).describe('Files and folders in a scratch workspace.'),
+    size: size('1g', 'Size of a scratch workspace, charged to memory. Default 1g: room for a build.'),
+    inodes: z
+      .int()
+      .min(16)
+      .max(10_000_000)
+      .default(262_144)
+      .describe('Files and folders in a scratch workspace. Default: room for node_modules.'),
   })
   .prefault({})
   .describe('The folder /workspace.');
 
 const artifacts = z
   .strictObject({
-    paths: z.array(absolutePath).max(16).default(['/artifacts']).describe('Folders that are collected after the run.'),
+    paths: z.array(insidePath).max(16).default(['/artifacts']).describe('Folders that are collected after the run.'),
     size: size('64m', 'Size of the artifacts tmpfs, charged to memory.'),
     maxCount: z.int().min(0).max(100_000).default(1000).describe('Files that are copied out at the most.'),
-    maxBytes: size('64m', 'Bytes that are copied out at the most.'),
+    maxBytes: size('64m', 'Bytes that are copied out at the most.', 0),
     maxDepth: z.int().min(1).max(64).default(16).describe('Folders in folders.'),
   })
   .prefault({})
@@ -83,14 +76,19 @@ const tmpfs = z
 
 const mount = z.strictObject({
   source: absolutePath.describe('Host path; it must lie below a root that the host configuration lists.'),
-  target: absolutePath.describe('Path inside.'),
+  target: mountTarget.describe('Path inside.'),
   mode: z.enum(['ro', 'rw']).default('ro').describe('Default ro.'),
 });
 
 const limits = z
   .strictObject({
-    memory: size('2g', 'Memory and swap together.'),
-    cpus: z.number().min(0.01).max(1024).default(2).describe('Processor time in cores.'),
+    memory: size('2g', 'Memory and swap together. Default 2g: compilers need it.', 8 * 1024 ** 2),
+    cpus: z
+      .number()
+      .min(0.01)
+      .max(1024)
+      .default(2)
+      .describe('Processor time in cores. Default 2: leaves a laptop usable.'),
     pids: z
       .int()
       .min(4)
@@ -98,7 +96,10 @@ const limits = z
       .default(256)
       .describe('Processes and threads. Default 256: stops a fork bomb, lets a build run.'),
     io: z
-      .strictObject({ readBytesPerSecond: size('0', 'Per device.'), writeBytesPerSecond: size('0', 'Per device.') })
+      .strictObject({
+        readBytesPerSecond: sizeFrom(4096).optional().describe('Reading, for each device. Default: no bound.'),
+        writeBytesPerSecond: sizeFrom(4096).optional().describe('Writing, for each device. Default: no bound.'),
+      })
       .optional()
       .describe('Throughput of block devices.'),
     openFiles: z
@@ -120,8 +121,8 @@ const limits = z
 
 const output = z
   .strictObject({
-    stdout: size('1m', 'Bytes kept of captured stdout.'),
-    stderr: size('1m', 'Bytes kept of captured stderr.'),
+    stdout: size('1m', 'Bytes kept of captured stdout.', 0),
+    stderr: size('1m', 'Bytes kept of captured stderr.', 0),
   })
   .prefault({})
   .describe('Bounds of captured output (--json, library, worker); output passed straight on is not cut.');
@@ -129,7 +130,7 @@ const output = z
 const network = z
   .strictObject({
     mode: z.enum(['none', 'proxy', 'bridge']).default('none').describe('none: loopback only, no route at all.'),
-    principal: z.string().max(128).optional().describe('Whose egress rules apply; default the profile.'),
+    principal: z.string().min(1).max(128).optional().describe('Whose egress rules apply; default the profile.'),
     allow: z.array(z.string().max(255)).max(10_000).default([]).describe('Host patterns, beside the policy.'),
     onDeny: z.enum(['fail', 'ask']).default('fail').describe('What a refused request does.'),
   })
@@ -166,11 +167,21 @@ export const profileSchema = z
     output,
     network,
     services: z
-      .array(z.strictObject({ name, port: z.int().min(1).max(65_535).describe('Port on the loopback inside.') }))
+      .array(
+        z.strictObject({
+          name: name.describe('Which service of the host.'),
+          port: z.int().min(1).max(65_535).describe('Port on the loopback inside.'),
+        }),
+      )
       .default([])
       .describe('Host endpoints that keep the credentials.'),
     ports: z
-      .array(z.strictObject({ container: z.int().min(1).max(65_535), host: z.int().min(0).max(65_535).default(0) }))
+      .array(
+        z.strictObject({
+          container: z.int().min(1).max(65_535).describe('Port that the program listens on.'),
+          host: z.int().min(0).max(65_535).default(0).describe('Port on the host. Default 0: any free one.'),
+        }),
+      )
       .default([])
       .describe('Ports published on the host.'),
     seccomp: z.enum(['default']).default('default').describe('The syscall filter. There is no way to switch it off.'),

@@ -1,0 +1,121 @@
+// Owns what a command line may change of a profile: parsed with the profile's own schema, held to the host's ceiling.
+import { CofferdamError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
+import { findFaults, keyText } from '../base/strict.ts';
+import type { KeyPath } from '../base/yaml.ts';
+import { holdToCeiling } from './ceiling.ts';
+import { refuseUnenforced } from './enforced.ts';
+import { checkEnvironment } from './environment.ts';
+import type { HostConfig } from './hostConfig.ts';
+import type { LoadedProfile } from './load.ts';
+import { type Profile, profileSchema } from './schema.ts';
+
+/** As the words stand on the command line. */
+export interface Overrides {
+  readonly memory?: string | undefined;
+  readonly cpus?: string | undefined;
+  readonly pids?: string | undefined;
+  readonly timeout?: string | undefined;
+  readonly engine?: string | undefined;
+  /** `NAME=value`, each; the last of one name holds. A bare NAME is refused: nothing is taken from our environment. */
+  readonly env?: readonly string[] | undefined;
+  /** The mode of `--workspace DIR:mode`. */
+  readonly workspace?: string | undefined;
+  /** `name=value`, each. */
+  readonly labels?: readonly string[] | undefined;
+}
+
+const flagOf: Readonly<Record<string, string>> = {
+  'limits.memory': '--memory',
+  'limits.cpus': '--cpus',
+  'limits.pids': '--pids',
+  'limits.timeout': '--timeout',
+  engine: '--engine',
+  env: '--env',
+  'workspace.mode': '--workspace',
+  labels: '--label',
+};
+
+function flagAt(path: KeyPath): string | undefined {
+  return flagOf[keyText(path)] ?? flagOf[keyText(path.slice(0, 1))];
+}
+
+function toNumber(text: string, flag: string): number {
+  // Number() also reads "", "0x10", "1e9" and " 1 ".
+  if (!/^[0-9]{1,9}(\.[0-9]{1,6})?$/.test(text)) {
+    throw new CofferdamError('VALUE_INVALID', `${flag}: "${printable(text, 80)}" is not a number`, {
+      remedy: `write it as ${flag} 2`,
+    });
+  }
+  return Number(text);
+}
+
+function toPairs(words: readonly string[], flag: string, code: 'ENV_INVALID' | 'VALUE_INVALID') {
+  const pairs = words.map((word) => {
+    const equals = word.indexOf('=');
+    if (equals > 0) return [word.slice(0, equals), word.slice(equals + 1)] as const;
+    // The word may be a value whose name was forgotten: it is not shown.
+    const shown = equals < 0 && /^[A-Za-z_][A-Za-z0-9_]{0,40}$/.test(word) ? ` "${word}"` : '';
+    throw new CofferdamError(code, `${flag}${shown}: not of the form NAME=value`, {
+      remedy: `write it as ${flag} NAME=value`,
+    });
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** The flags as keys of a profile. */
+function toKeys(flags: Overrides) {
+  const limits = {
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    ...(flags.cpus === undefined ? {} : { cpus: toNumber(flags.cpus, '--cpus') }),
+    ...(flags.pids === undefined ? {} : { pids: toNumber(flags.pids, '--pids') }),
+    ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+  };
+  return {
+    limits,
+    env: toPairs(flags.env ?? [], '--env', 'ENV_INVALID'),
+    labels: toPairs(flags.labels ?? [], '--label', 'VALUE_INVALID'),
+    ...(flags.engine === undefined ? {} : { engine: flags.engine }),
+    ...(flags.workspace === undefined ? {} : { workspace: { mode: flags.workspace } }),
+  };
+}
+
+/**
+ * The profile with the flags over it. Pure. Flags may exceed the profile, never the host's ceiling: HOST_FORBIDS names
+ * the flag and the ceiling. Throws VALUE_INVALID naming the flag, ENGINE_UNKNOWN, ENV_INVALID, ENV_SECRET (never with the value),
+ * NOT_YET_ENFORCED.
+ */
+export function applyOverrides(
+  loaded: Pick<LoadedProfile, 'profile' | 'where'>,
+  flags: Overrides,
+  ceiling: HostConfig,
+): Profile {
+  const keys = toKeys(flags);
+  checkEnvironment(keys.env, () => '--env');
+  const parsed = profileSchema.safeParse(keys);
+  if (!parsed.success) {
+    const faults = findFaults(parsed.error, profileSchema, keys);
+    const lines = faults.map(({ path, text }) => `${flagAt(path) ?? keyText(path)}: ${printable(text, 300)}`);
+    const code = faults[0]?.path[0] === 'engine' ? 'ENGINE_UNKNOWN' : 'VALUE_INVALID';
+    throw new CofferdamError(code, lines[0] ?? 'a flag is invalid', { details: lines });
+  }
+  const asked = parsed.data;
+  refuseUnenforced({ profile: asked, where: (path) => flagAt(path) ?? keyText(path) });
+  const { profile } = loaded;
+  const given = <T>(flag: string | undefined, value: T, otherwise: T) => (flag === undefined ? otherwise : value);
+  const changed: Profile = {
+    ...profile,
+    engine: given(flags.engine, asked.engine, profile.engine),
+    env: { ...profile.env, ...asked.env },
+    labels: { ...profile.labels, ...asked.labels },
+    workspace: { ...profile.workspace, mode: given(flags.workspace, asked.workspace.mode, profile.workspace.mode) },
+    limits: {
+      ...profile.limits,
+      memory: given(flags.memory, asked.limits.memory, profile.limits.memory),
+      cpus: given(flags.cpus, asked.limits.cpus, profile.limits.cpus),
+      pids: given(flags.pids, asked.limits.pids, profile.limits.pids),
+      timeout: given(flags.timeout, asked.limits.timeout, profile.limits.timeout),
+    },
+  };
+  return holdToCeiling(changed, ceiling, (path) => flagAt(path) ?? loaded.where(path)).profile;
+}
