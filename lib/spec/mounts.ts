@@ -1,0 +1,100 @@
+// Owns what is mounted inside, in order. Sizes are the profile's; every source is a fixed path of ours or was checked before.
+import type { Profile } from '../profile/schema.ts';
+import type { OciMount } from './types.ts';
+
+export interface WorkspaceSource {
+  readonly mode: 'scratch' | 'ro' | 'rw' | 'copy';
+  /** Host folder of ro, rw and copy; a placeholder in a plan. */
+  readonly source: string;
+  /** Paths below the workspace that run code on the host later: mounted read-only over a writable folder. */
+  readonly guarded: readonly string[];
+}
+
+export interface MountRequest {
+  readonly profile: Profile;
+  /** Host path of our init. */
+  readonly init: string;
+  readonly workspace: WorkspaceSource;
+  /** Host folder (a tmpfs of the run) that becomes /artifacts; undefined: a private tmpfs that dies with the sandbox. */
+  readonly artifacts: string | undefined;
+}
+
+/** Where our init stands inside; images have an empty file there. */
+export const initTarget = '/.cofferdam/init';
+
+function tmpfs(
+  destination: string,
+  owner: { uid: number; gid: number } | undefined,
+  options: readonly string[],
+): OciMount {
+  const who = owner === undefined ? [] : [`uid=${owner.uid}`, `gid=${owner.gid}`];
+  return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', ...options, ...who] };
+}
+
+function bind(source: string, destination: string, options: readonly string[]): OciMount {
+  // Not recursive: what is mounted below a host folder does not come along.
+  return { destination, type: 'none', source, options: ['bind', 'nosuid', 'nodev', ...options] };
+}
+
+function bounded(bytes: number, inodes: number, mode: string): string[] {
+  return [`size=${bytes}`, `nr_inodes=${inodes}`, `mode=${mode}`];
+}
+
+function kernelMounts(): OciMount[] {
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    tmpfs('/dev', undefined, ['noexec', 'strictatime', 'mode=755', 'size=64k', 'nr_inodes=256']),
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+    },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+  ];
+}
+
+function workspaceMounts({ profile, workspace }: MountRequest): OciMount[] {
+  const { user } = profile;
+  const scratch = bounded(profile.workspace.size, profile.workspace.inodes, '0755');
+  if (workspace.mode === 'scratch') {
+    // TMPDIR is a mount of its own because nobody inside could make the folder before the program starts.
+    return [
+      tmpfs('/workspace', user, scratch),
+      tmpfs('/workspace/.tmp', user, bounded(profile.workspace.size, profile.workspace.inodes, '0700')),
+    ];
+  }
+  const access = workspace.mode === 'ro' ? 'ro' : 'rw';
+  return [
+    bind(workspace.source, '/workspace', [access]),
+    ...(workspace.mode === 'rw'
+      ? workspace.guarded.map((path) => bind(`${workspace.source}/${path}`, `/workspace/${path}`, ['ro']))
+      : []),
+    tmpfs('/sandbox', user, scratch),
+  ];
+}
+
+/** All mounts of a sandbox. Order matters: a parent stands before what is mounted below it. */
+export function buildMounts(request: MountRequest): OciMount[] {
+  const { profile } = request;
+  const { user, tmpfs: sizes, artifacts } = profile;
+  return [
+    ...kernelMounts(),
+    tmpfs('/dev/shm', user, ['noexec', ...bounded(sizes.tmp, sizes.inodes, '0700')]),
+    tmpfs('/tmp', user, ['noexec', ...bounded(sizes.tmp, sizes.inodes, '0700')]),
+    tmpfs('/run', user, ['noexec', ...bounded(sizes.run, sizes.inodes, '0755')]),
+    ...workspaceMounts(request),
+    request.artifacts === undefined
+      ? tmpfs('/artifacts', user, ['noexec', ...bounded(artifacts.size, artifacts.maxCount + 1024, '0755')])
+      : bind(request.artifacts, '/artifacts', ['noexec', 'rw']),
+    ...profile.mounts.map((mount) => bind(mount.source, mount.target, [mount.mode])),
+    bind(request.init, initTarget, ['ro']),
+  ];
+}
+
+/** Where HOME and TMPDIR point: with a host folder beside it, so that no cache lands there and `ro` works. */
+export function writablePlaces(mode: WorkspaceSource['mode']): { home: string; temporary: string } {
+  return mode === 'scratch'
+    ? { home: '/workspace', temporary: '/workspace/.tmp' }
+    : { home: '/sandbox', temporary: '/sandbox' };
+}
