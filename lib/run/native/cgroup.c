@@ -1,0 +1,135 @@
+/* Owns the control groups of one run as wholes: checking, joining, emptying, removing, the OOM counter. */
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "members.h"
+#include "say.h"
+
+bool check_cgroups(const struct options *options)
+{
+	for (size_t i = 0; i < options->cgroup_count; i++) {
+		const char *path = options->cgroups[i];
+		const int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		pid_t member;
+		int count;
+
+		if (dir < 0) {
+			say("cannot open the control group %s: %s", path, why(errno));
+			return false;
+		}
+		count = list_members(dir, &member, 1);
+		close(dir);
+		if (count < 0) {
+			say("%s is no control group that we can read: %s", path, why(errno));
+			return false;
+		}
+		if (count > 0) {
+			say("the control group %s is in use already", path);
+			return false;
+		}
+	}
+	return true;
+}
+
+int open_cgroup2(const char *path)
+{
+	const int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct statfs status;
+
+	if (dir >= 0 && fstatfs(dir, &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC)
+		return dir;
+	if (dir >= 0)
+		close(dir);
+	return -1;
+}
+
+bool join_cgroup(const char *path)
+{
+	const int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const int procs = dir < 0 ? -1 : openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	/* Both are left to close_range and exec: closing could lose errno. */
+	return procs >= 0 && write(procs, "0", 1) == 1;
+}
+
+static bool empty_cgroup(const struct options *options, const char *path, int64_t until)
+{
+	for (long pause = 1;; pause++) {
+		const int found = kill_members(path);
+
+		if (found == 0)
+			return true;
+		if (found < 0 || monotonic_ms() >= until) {
+			say("run %s: processes are left in %s, and with them its host uids", options->id, path);
+			return false;
+		}
+		pause_ms(pause < 20 ? pause : 20);
+	}
+}
+
+bool empty_cgroups(const struct options *options, int64_t limit_ms)
+{
+	const int64_t until = monotonic_ms() + limit_ms;
+	bool empty = true;
+
+	for (size_t i = 0; i < options->cgroup_count; i++)
+		empty &= empty_cgroup(options, options->cgroups[i], until);
+	return empty;
+}
+
+static bool remove_cgroup(const struct options *options, const char *path, int64_t until)
+{
+	for (long pause = 1; rmdir(path) != 0 && errno != ENOENT; pause += 1) {
+		const int error = errno;
+
+		if (error == EBUSY)
+			remove_children(path);
+		if (error != EBUSY || monotonic_ms() >= until) {
+			say("run %s: cannot remove the control group %s: %s", options->id, path, why(error));
+			return false;
+		}
+		pause_ms(pause < 20 ? pause : 20);
+	}
+	return true;
+}
+
+bool remove_cgroups(const struct options *options, int64_t limit_ms)
+{
+	const int64_t until = monotonic_ms() + limit_ms;
+	bool removed = true;
+
+	for (size_t i = 0; i < options->cgroup_count; i++)
+		removed &= remove_cgroup(options, options->cgroups[i], until);
+	return removed;
+}
+
+uint64_t count_oom_kills(const char *path)
+{
+	static const char key[] = "oom_kill ";
+	char text[1024];
+	const int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	if (file < 0)
+		return 0;
+	size = read(file, text, sizeof(text) - 1);
+	close(file);
+	if (size <= 0)
+		return 0;
+	text[size] = '\0';
+	for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, strlen(key)) == 0)
+			return strtoull(line + strlen(key), NULL, 10);
+	}
+	return 0;
+}

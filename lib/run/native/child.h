@@ -1,0 +1,23 @@
+/* Owns starting the one program under supervision. */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "options.h"
+#include "streams.h"
+
+struct child {
+	pid_t pid;
+	int pidfd;
+	int report; /* read end: closes when the program runs, or holds why it does not; -1 once read */
+};
+
+/* Forks the program with the guest's ends of `streams`, which are closed here. Says why and returns false on failure. */
+bool start_child(const struct options *options, struct streams *streams, struct child *child);
+
+/* Reads the report. True: the program runs (or the child is gone). False: it was never started, and we said why. */
+bool take_report(const struct options *options, struct child *child);
+
+#endif

@@ -1,0 +1,158 @@
+/* Owns the command line: a strict parser, because a misread bound is a bound that does not hold. */
+#include "options.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "say.h"
+#include "values.h"
+
+#define MOST_MS 1000000000000ULL /* 31 years: sums of two stay far from overflow */
+#define MOST_BYTES (1ULL << 60)
+
+enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, HEAD, FLAG, DESCRIPTOR, PID };
+
+struct rule {
+	const char *name;
+	enum kind kind;
+	size_t field;
+	bool required;
+};
+
+#define FIELD(member) offsetof(struct options, member)
+
+static const struct rule rules[] = {
+	{ "--id", ID, FIELD(id), true },
+	{ "--timeout-ms", MILLISECONDS, FIELD(timeout_ms), true },
+	{ "--idle-ms", MILLISECONDS, FIELD(idle_ms), true },
+	{ "--grace-ms", MILLISECONDS, FIELD(grace_ms), true },
+	{ "--stdout-max", BYTES, FIELD(stdout_max), true },
+	{ "--stderr-max", BYTES, FIELD(stderr_max), true },
+	{ "--stdin", FLAG, FIELD(pass_stdin), false },
+	{ "--cgroup", CGROUP, FIELD(cgroups), false },
+	{ "--oom-file", PATH, FIELD(oom_file), false },
+	{ "--run-dir", PATH, FIELD(run_dir), false },
+	{ "--slot", SLOT, FIELD(slots), false },
+	{ "--env", VARIABLE, FIELD(environment), false },
+	{ "--log", PATH, FIELD(log), false },
+	{ "--record", PATH, FIELD(record), false },
+	{ "--record-head", HEAD, FIELD(record_head), false },
+	{ "--result-fd", DESCRIPTOR, FIELD(result_fd), false },
+	{ "--parent", PID, FIELD(parent), false },
+};
+
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+static bool take_value(const struct rule *rule, const char *text, struct options *out)
+{
+	void *field = (char *)out + rule->field;
+	uint64_t number;
+
+	switch (rule->kind) {
+	case MILLISECONDS:
+		return parse_number(text, MOST_MS, field);
+	case BYTES:
+		return parse_number(text, MOST_BYTES, field);
+	case ID:
+		*(const char **)field = text;
+		return is_id(text);
+	case HEAD:
+		*(const char **)field = text;
+		return is_head(text);
+	case PATH:
+		*(const char **)field = text;
+		return is_path(text);
+	case CGROUP:
+		if (out->cgroup_count == MOST_CGROUPS || !is_path(text))
+			return false;
+		out->cgroups[out->cgroup_count++] = text;
+		return true;
+	case SLOT:
+		if (out->slot_count == MOST_SLOTS || !is_path(text))
+			return false;
+		out->slots[out->slot_count++] = text;
+		return true;
+	case VARIABLE:
+		/* PATH comes first; the last place stays NULL. */
+		if (out->variable_count == MOST_VARIABLES || !is_variable(text))
+			return false;
+		out->environment[++out->variable_count] = text;
+		return true;
+	case DESCRIPTOR:
+		/* CLOEXEC at once: the guest must not be able to write its own result. */
+		if (!parse_number(text, INT_MAX, &number) || number < 3 || fcntl((int)number, F_SETFD, FD_CLOEXEC) != 0)
+			return false;
+		*(int *)field = (int)number;
+		return true;
+	case PID:
+		if (!parse_number(text, INT_MAX, &number) || number == 0)
+			return false;
+		*(pid_t *)field = (pid_t)number;
+		return true;
+	case FLAG:
+		break;
+	}
+	return false;
+}
+
+static const struct rule *find_rule(const char *name)
+{
+	for (size_t i = 0; i < RULES; i++)
+		if (strcmp(rules[i].name, name) == 0)
+			return &rules[i];
+	return NULL;
+}
+
+static bool is_complete(const struct options *options, const bool *seen)
+{
+	for (size_t i = 0; i < RULES; i++) {
+		if (rules[i].required && !seen[i]) {
+			say("supervise: %s is missing", rules[i].name);
+			return false;
+		}
+	}
+	if (options->record != NULL && options->record_head == NULL) {
+		say("supervise: --record needs --record-head");
+		return false;
+	}
+	if (options->program[0] == NULL || !is_path(options->program[0])) {
+		say("supervise: the program must be an absolute path after --");
+		return false;
+	}
+	return true;
+}
+
+bool parse_options(int argc, char **argv, struct options *out)
+{
+	bool seen[RULES] = { false };
+	int at = 1;
+
+	*out = (struct options){ .result_fd = -1, .environment = { STANDARD_PATH } };
+	for (; at < argc && strcmp(argv[at], "--") != 0; at++) {
+		const struct rule *rule = find_rule(argv[at]);
+		if (rule == NULL) {
+			say("supervise: unknown option %.64s", argv[at]);
+			return false;
+		}
+		if (seen[rule - rules] && rule->kind != CGROUP && rule->kind != SLOT && rule->kind != VARIABLE) {
+			say("supervise: %s is given twice", rule->name);
+			return false;
+		}
+		seen[rule - rules] = true;
+		if (rule->kind == FLAG) {
+			*(bool *)((char *)out + rule->field) = true;
+			continue;
+		}
+		if (++at >= argc || !take_value(rule, argv[at], out)) {
+			say("supervise: %s has a malformed value", rule->name);
+			return false;
+		}
+	}
+	if (at >= argc) {
+		say("supervise: -- PROGRAM is missing");
+		return false;
+	}
+	out->program = argv + at + 1;
+	return is_complete(out, seen);
+}

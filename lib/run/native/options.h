@@ -1,0 +1,42 @@
+/* Owns the command line of the supervisor; docs/decisions/0002-native-supervisor.md says what each option is for. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MOST_CGROUPS 8
+#define MOST_SLOTS 4
+#define MOST_VARIABLES 16
+#define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct options {
+	const char *id;
+	uint64_t timeout_ms; /* 0: none; so for idle and grace */
+	uint64_t idle_ms;
+	uint64_t grace_ms;
+	uint64_t stdout_max; /* bytes; 0: unbounded */
+	uint64_t stderr_max;
+	bool pass_stdin;
+	const char *cgroups[MOST_CGROUPS];
+	size_t cgroup_count;
+	const char *oom_file;
+	const char *run_dir;
+	const char *slots[MOST_SLOTS]; /* removed in this order, last of all */
+	size_t slot_count;
+	const char *environment[MOST_VARIABLES + 2]; /* of the program: PATH, then --env, then NULL */
+	size_t variable_count;
+	const char *log;
+	const char *record;
+	const char *record_head;
+	int result_fd; /* -1: none */
+	pid_t parent;  /* 0: not watched */
+	char **program;
+};
+
+/* Fills `out`; says what is wrong and returns false otherwise. Every value is checked, nothing has a silent default. */
+bool parse_options(int argc, char **argv, struct options *out);
+
+#endif

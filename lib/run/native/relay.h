@@ -1,0 +1,33 @@
+/* Owns passing the guest's output on, and the caller's input in. */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One output stream. The thread writes the atomics, the main thread reads them. */
+struct relay {
+	int from;         /* our end of the guest's pipe, non-blocking */
+	int to;           /* the caller's descriptor, blocking */
+	uint64_t most;    /* bytes passed on at most; 0: unbounded */
+	int wake;         /* eventfd, written when this relay has ended */
+	int finish_event; /* eventfd, readable once `finish` is set */
+	atomic_bool finish;
+	atomic_uint_least64_t produced; /* bytes the guest wrote and we took */
+	atomic_int_least64_t active_ms; /* monotonic time of the last byte */
+	atomic_bool truncated;
+	atomic_bool ended;
+	atomic_int error; /* errno of a write that failed for another reason than a caller who left */
+};
+
+/* Starts the thread of one output stream. One that cannot be started counts as ended. */
+bool start_relay(struct relay *relay);
+
+/* Tells a relay to pass on what is in the pipe now and then end, even if somebody still holds the pipe. */
+void finish_relay(struct relay *relay);
+
+/* Starts the thread that copies our stdin to `to` until either side ends; `to` is closed then. */
+bool start_input(int to);
+
+#endif

@@ -1,0 +1,89 @@
+/* Owns what a value on the command line must look like. */
+#include "values.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define LONGEST_ID 64
+#define LONGEST_HEAD 2048 /* the whole record stays below one page and PIPE_BUF */
+
+bool parse_number(const char *text, uint64_t most, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		value = value * 10 + (uint64_t)(*text - '0');
+		if (value > most)
+			return false;
+	}
+	*out = value;
+	return true;
+}
+
+bool is_path(const char *text)
+{
+	size_t parts = 0;
+
+	if (*text != '/' || strlen(text) >= PATH_MAX)
+		return false;
+	for (const char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	while (*text != '\0') {
+		text += strspn(text, "/");
+		size_t length = strcspn(text, "/");
+		if (length == 0)
+			break;
+		if ((length == 1 && text[0] == '.') || (length == 2 && text[0] == '.' && text[1] == '.'))
+			return false;
+		parts++;
+		text += length;
+	}
+	return parts > 0;
+}
+
+static bool is_word(const char *text, size_t length, const char *extra)
+{
+	if (length == 0)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		const char c = text[i];
+		const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		if (!plain && (c == '\0' || strchr(extra, c) == NULL))
+			return false;
+	}
+	return true;
+}
+
+bool is_id(const char *text)
+{
+	const size_t length = strlen(text);
+
+	return length <= LONGEST_ID && is_word(text, length, "_-");
+}
+
+bool is_head(const char *text)
+{
+	if (strlen(text) > LONGEST_HEAD)
+		return false;
+	for (;;) {
+		const size_t length = strcspn(text, " ");
+		if (!is_word(text, length, "_.:=-"))
+			return false;
+		if (text[length] == '\0')
+			return true;
+		text += length + 1;
+	}
+}
+
+bool is_variable(const char *text)
+{
+	const size_t length = strcspn(text, "=");
+
+	return text[length] == '=' && is_word(text, length, "_") && strncmp(text, "PATH=", 5) != 0 &&
+	       strncmp(text, "LD_", 3) != 0;
+}

@@ -1,0 +1,230 @@
+/* Owns the main loop. It never blocks on the caller's descriptors, so that a deadline holds whatever the caller does. */
+#include "watch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "clock.h"
+
+#define NEVER INT64_MAX
+#define KILL_LIMIT_MS 2000  /* for the kernel to end what was killed */
+#define DRAIN_MS 200        /* for output of a program that has ended, while something outside its groups holds the pipe */
+#define SAME_SIGNAL_MS 100  /* a terminal signals us and our caller, and the caller passes it on: one wish, not two */
+#define DELIVER_MS 1000     /* for a caller to take the output of a run that was stopped */
+
+struct state {
+	int64_t started;
+	int64_t stopped;    /* when TERM was sent */
+	int64_t kill_at;    /* after a TERM */
+	int64_t abandon_at; /* after a KILL */
+	struct ending *ending;
+};
+
+int take_signals(void)
+{
+	static const int cancelling[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	/* A stopped supervisor would hold no deadline: Ctrl-Z and background terminals do not stop it. */
+	static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	struct sigaction before;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++) {
+		/* nohup and `&` in a script ignore HUP, INT and QUIT for us; TERM is the parent's death, never ignored. */
+		if (sigaction(cancelling[i], NULL, &before) != 0)
+			return -1;
+		if (before.sa_handler != SIG_IGN || cancelling[i] == SIGTERM)
+			sigaddset(&set, cancelling[i]);
+	}
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		if (sigaction(ignored[i], &ignore, NULL) != 0)
+			return -1;
+	/* Ignored SIGCHLD, inherited, would make the kernel reap the child before we learn its status. */
+	if (sigaction(SIGCHLD, &standard, NULL) != 0 || sigprocmask(SIG_SETMASK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When the run must have ended by its own limits; `cause` says which comes first. */
+static int64_t find_deadline(const struct watch *watch, const struct state *state, enum reason *cause)
+{
+	const struct options *options = watch->options;
+	int64_t wall = NEVER;
+	int64_t idle = NEVER;
+
+	if (options->timeout_ms > 0)
+		wall = state->started + (int64_t)options->timeout_ms;
+	if (options->idle_ms > 0) {
+		const int64_t out = atomic_load(&watch->relays[0].active_ms);
+		const int64_t err = atomic_load(&watch->relays[1].active_ms);
+		idle = (out > err ? out : err) + (int64_t)options->idle_ms;
+	}
+	*cause = wall <= idle ? TIMEOUT : IDLE;
+	return earlier(wall, idle);
+}
+
+static void kill_child(struct watch *watch, struct state *state)
+{
+	pidfd_send_signal(watch->child.pidfd, SIGKILL, NULL, 0);
+	/* Its process group: not reaped yet, so the number is still its own. */
+	kill(-watch->child.pid, SIGKILL);
+	state->kill_at = NEVER;
+	state->abandon_at = earlier(state->abandon_at, monotonic_ms() + KILL_LIMIT_MS);
+}
+
+static void stop_child(struct watch *watch, struct state *state, enum reason cause, int signal)
+{
+	state->ending->cause = cause;
+	state->ending->signal = signal;
+	pidfd_send_signal(watch->child.pidfd, SIGTERM, NULL, 0);
+	state->stopped = monotonic_ms();
+	state->kill_at = state->stopped + (int64_t)watch->options->grace_ms;
+}
+
+static int wait_until(struct pollfd *fds, nfds_t count, int64_t until)
+{
+	const int64_t left = until == NEVER ? -1 : until - monotonic_ms();
+
+	if (until != NEVER && left <= 0)
+		return poll(fds, count, 0);
+	return poll(fds, count, left > INT_MAX ? INT_MAX : (int)left);
+}
+
+/* The next signal that came, 0 when there is none. */
+static int take_signal(int signals)
+{
+	struct signalfd_siginfo info;
+
+	return read(signals, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+static void take_all_signals(struct watch *watch, struct state *state)
+{
+	int signal;
+
+	while ((signal = take_signal(watch->signals)) != 0) {
+		if (state->ending->cause == EXITED)
+			stop_child(watch, state, CANCELLED, signal);
+		else if (state->ending->cause != CANCELLED || monotonic_ms() - state->stopped > SAME_SIGNAL_MS)
+			kill_child(watch, state);
+	}
+}
+
+/* First what is left of its process group: while it is a zombie, nobody else can be given the number. */
+static bool reap_child(struct watch *watch, int *status)
+{
+	kill(-watch->child.pid, SIGKILL);
+	return waitpid(watch->child.pid, status, WNOHANG) == watch->child.pid;
+}
+
+/* Until the child is reaped. False when the kernel could not end it. */
+static bool wait_child(struct watch *watch, struct state *state)
+{
+	struct ending *ending = state->ending;
+	enum reason cause;
+
+	for (;;) {
+		struct pollfd fds[3] = {
+			{ .fd = watch->child.pidfd, .events = POLLIN },
+			{ .fd = watch->signals, .events = POLLIN },
+			{ .fd = watch->child.report, .events = POLLIN },
+		};
+		const int64_t deadline = find_deadline(watch, state, &cause);
+		const int64_t now = monotonic_ms();
+
+		if (ending->cause == EXITED && now >= deadline)
+			stop_child(watch, state, cause, 0);
+		if (now >= state->kill_at)
+			kill_child(watch, state);
+		if (now >= state->abandon_at)
+			return false;
+		const int64_t ours = earlier(state->kill_at, state->abandon_at);
+		if (wait_until(fds, 3, ending->cause == EXITED ? deadline : ours) <= 0)
+			continue;
+		if (fds[1].revents != 0)
+			take_all_signals(watch, state);
+		if (fds[2].revents != 0)
+			ending->started = take_report(watch->options, &watch->child);
+		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
+			return true;
+	}
+}
+
+static bool has_ended(const struct watch *watch)
+{
+	return atomic_load(&watch->relays[0].ended) && atomic_load(&watch->relays[1].ended);
+}
+
+/*
+ * Until the relays have passed everything on. A caller who does not read holds us as it would hold any program, but
+ * not past the run's limits, and a second after a stop at most.
+ */
+static void drain_output(struct watch *watch, struct state *state)
+{
+	const int64_t start = monotonic_ms();
+	int64_t finish_at = start + DRAIN_MS;
+	enum reason cause;
+	int signal;
+
+	while (!has_ended(watch)) {
+		struct pollfd fds[2] = {
+			{ .fd = watch->wake, .events = POLLIN },
+			{ .fd = watch->signals, .events = POLLIN },
+		};
+		const bool stopped = state->ending->cause != EXITED;
+		const int64_t limit = stopped ? start : find_deadline(watch, state, &cause);
+		const int64_t deliver = start + DELIVER_MS;
+		const int64_t give_up = limit > deliver ? limit : deliver;
+		const int64_t now = monotonic_ms();
+		eventfd_t ignored;
+
+		if (now >= give_up) {
+			if (!stopped)
+				state->ending->cause = cause;
+			return;
+		}
+		if (now >= finish_at) {
+			finish_relay(&watch->relays[0]);
+			finish_relay(&watch->relays[1]);
+			finish_at = NEVER;
+		}
+		wait_until(fds, 2, earlier(finish_at, give_up));
+		if (fds[0].revents != 0)
+			eventfd_read(watch->wake, &ignored);
+		if (fds[1].revents != 0 && (signal = take_signal(watch->signals)) != 0) {
+			if (!stopped) {
+				state->ending->cause = CANCELLED;
+				state->ending->signal = signal;
+			}
+			return;
+		}
+	}
+}
+
+bool watch_child(struct watch *watch, struct ending *ending)
+{
+	struct state state = {
+		.started = monotonic_ms(), .kill_at = NEVER, .abandon_at = NEVER, .ending = ending,
+	};
+	bool gone = wait_child(watch, &state);
+
+	/* Only now: what is left was not ended by PDEATHSIG and the pid namespace. Its end also ends the pipes. */
+	gone &= empty_cgroups(watch->options, KILL_LIMIT_MS);
+	drain_output(watch, &state);
+	return gone;
+}

@@ -1,0 +1,24 @@
+/* Owns the time between start and end of a program: deadlines, signals, the drain of its output. */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "child.h"
+#include "options.h"
+#include "outcome.h"
+#include "relay.h"
+
+struct watch {
+	const struct options *options;
+	struct child child;
+	struct relay *relays; /* stdout, stderr */
+	int signals;          /* signalfd of those that cancel */
+	int wake;             /* eventfd that the relays write when they end */
+};
+
+/* Blocks the signals that cancel and returns their signalfd, -1 on failure. */
+int take_signals(void);
+
+/* Waits for the child and its output, stopping it where a deadline or a signal says so. True: no process is left. */
+bool watch_child(struct watch *watch, struct ending *ending);
+
+#endif
