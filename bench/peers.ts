@@ -1,0 +1,88 @@
+// Owns the commands that are compared: what a user of each peer would type for `true` without network on the same rootfs.
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { $ } from 'zx';
+
+const root = join(import.meta.dirname, '..');
+const profile = 'base-tools';
+
+export interface Peer {
+  readonly name: string;
+  readonly command: string;
+  /** Leaves that the measuring process joins first. */
+  readonly cgroups: readonly string[];
+}
+
+interface PlanInputs {
+  readonly directory: string;
+  readonly inputs: {
+    readonly cgroups: {
+      readonly version: 1 | 2;
+      readonly folders: readonly { readonly controllers: readonly string[]; readonly path: string }[];
+    };
+    readonly ids: {
+      readonly callerUid: number;
+      readonly callerGid: number;
+      readonly subuids: { start: number };
+      readonly subgids: { start: number };
+    };
+  };
+}
+
+async function readPlan(): Promise<PlanInputs> {
+  const { stdout } = await $`${join(root, 'bin/sandbox')} plan --profile ${profile} --format json`.quiet();
+  return JSON.parse(stdout) as PlanInputs;
+}
+
+/** The plan's own bundle with its placeholders filled in: argv, ids of the first slot, names. */
+function fillBundle(plan: PlanInputs, folder: string): string {
+  const { ids } = plan.inputs;
+  const isRoot = ids.callerUid === 0;
+  const { start } = ids.subuids;
+  const values: Readonly<Record<string, string>> = {
+    '4199999901': String(isRoot ? start : ids.callerUid),
+    '4199999902': String(start + 1),
+    '4199999903': String(isRoot ? ids.subgids.start : ids.callerGid),
+    '4199999904': String(ids.subgids.start + 1),
+    '"@@ARGV@@"': '"/bin/true"',
+  };
+  let config = readFileSync(join(plan.directory, 'config.json'), 'utf8');
+  for (const [token, value] of Object.entries(values)) config = config.replaceAll(token, value);
+  const bundle = join(folder, 'bundle');
+  writeFileSync(join(bundle, 'config.json'), config.replaceAll(/@@[A-Z_]+@@/g, 'bench'), { mode: 0o644 });
+  return bundle;
+}
+
+/** Bare crun with the same bundle, in leaves beside ours. */
+export async function crunPeer(folder: string): Promise<{ peer: Peer; remove: () => void }> {
+  await $`${join(root, 'bin/sandbox')} run --profile ${profile} -- /bin/true`.quiet();
+  const plan = await readPlan();
+  const bundle = fillBundle(plan, folder);
+  const leaves = plan.inputs.cgroups.folders.map(({ path }) => join(path, `bench-${process.pid}`));
+  for (const leaf of leaves) mkdirSync(leaf);
+  const command = `crun --root ${folder}/crun --cgroup-manager=disabled --log ${folder}/log run --no-new-keyring --bundle ${bundle} bench`;
+  const remove = () => {
+    for (const leaf of leaves) rmdirSync(leaf);
+  };
+  return { peer: { name: 'crun run', command, cgroups: leaves }, remove };
+}
+
+/** Ours first, then the others. */
+export async function listPeers(_folder: string): Promise<Peer[]> {
+  const { stdout } = await $`${join(root, 'bin/sandbox')} image inspect ${profile} --json`.quiet();
+  const inspected = JSON.parse(stdout) as { rootfs: string };
+  const { rootfs } = inspected;
+  return [
+    { name: 'cofferdam', command: `${join(root, 'bin/sandbox')} run --profile ${profile} -- /bin/true`, cgroups: [] },
+    {
+      name: 'podman run',
+      command: `podman --log-level=error run --rm --network=none --ulimit=host --rootfs ${rootfs}:O /bin/true`,
+      cgroups: [],
+    },
+    {
+      name: 'bwrap',
+      command: `bwrap --unshare-all --die-with-parent --ro-bind ${rootfs} / --proc /proc --dev /dev --tmpfs /tmp /bin/true`,
+      cgroups: [],
+    },
+  ];
+}

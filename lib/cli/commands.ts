@@ -1,0 +1,33 @@
+// Owns the list of commands.
+import type { Command } from 'commander';
+import { executeRun } from '../run/execute.ts';
+import { completionCommand } from './completion.ts';
+import type { CliContext } from './context.ts';
+import { applyCommand, diffCommand } from './copy.ts';
+import { doctorCommand } from './doctor.ts';
+import { gcCommand } from './gc.ts';
+import { hostOf } from './host.ts';
+import { imageCommand } from './image.ts';
+import { planCommand } from './plan.ts';
+import { profileCommand } from './profile.ts';
+import { runCommand } from './run.ts';
+import { setupCommand } from './setup.ts';
+
+/** Adds every command to the program, in the order of the help text. */
+export function addCommands(program: Command, context: CliContext): void {
+  const runInside = (image: string, argv: readonly string[]) =>
+    executeRun({ profile: 'default', overrides: {}, image, argv, output: 'capture', stdin: 'none' }, hostOf(context));
+  const commands = [
+    runCommand(context),
+    diffCommand(context),
+    applyCommand(context),
+    planCommand(context),
+    profileCommand(context),
+    imageCommand(context, runInside),
+    doctorCommand(context),
+    setupCommand(context),
+    gcCommand(context),
+    completionCommand(context, () => program),
+  ];
+  for (const command of commands) program.addCommand(command);
+}

@@ -1,0 +1,150 @@
+// Owns `sandbox run`: its options, what it prints, its exit status. bin/sandbox answers the plain cases without us.
+import { type Command, createCommand } from 'commander';
+import { CofferdamError } from '../base/errors.ts';
+import { printable } from '../base/printable.ts';
+import { executeRun } from '../run/execute.ts';
+import { preparePlan } from '../run/prepare.ts';
+import type { RunResult } from '../run/result.ts';
+import type { CliContext } from './context.ts';
+import { hostOf } from './host.ts';
+import { printPlan } from './plan.ts';
+import { printJson } from './print.ts';
+
+interface RunFlags {
+  profile: string;
+  json?: true;
+  workspace?: string;
+  env: string[];
+  label: string[];
+  stdin?: true;
+  timeout?: string;
+  memory?: string;
+  cpus?: string;
+  pids?: string;
+  engine?: string;
+  artifacts?: string;
+  id?: string;
+  taskId?: string;
+  jobId?: string;
+  dryRun?: true;
+}
+
+const examples = `
+Examples:
+  sandbox run --profile base-tools -- uname -a
+  sandbox run --profile python-tools -- python3 -c 'print(6 * 7)'
+  sandbox run --profile python-tools --workspace ./project:copy -- pytest -q     # then: sandbox diff RUN
+  sandbox run --profile node-tools --workspace ./app:rw -- npm test
+  echo data | sandbox run --profile base-tools --stdin -- wc -c
+  sandbox run --profile base-tools --json --timeout 30s -- sh -c 'echo out; echo err >&2'
+
+Exit status:
+  the program's own; 128+n when a signal ended it; 124 timeout; 137 out of memory (or killed);
+  125 we failed; 126 the command cannot be executed; 127 it was not found; 2 bad usage.`;
+
+function collect(value: string, list: string[]): string[] {
+  return [...list, value];
+}
+
+/** A run's remarks for a person: what was cut, refused, set aside. On stderr, after the program's own. */
+function remark(context: CliContext, result: RunResult, flags: RunFlags): void {
+  const say = (text: string) => context.terminal.err(`sandbox: ${text}\n`);
+  for (const { path, kept } of result.workspace.setAside)
+    say(`set aside, because it would run code on this host: ${path} → ${kept}`);
+  for (const { path, why } of result.artifactsRefused.slice(0, 20))
+    say(`artifact not copied: ${printable(path)}: ${printable(why)}`);
+  if (result.workspace.copy)
+    say(`review the changes: sandbox diff ${result.id}; take them over: sandbox apply ${result.id}`);
+  if (flags.artifacts !== undefined) say(`${result.artifacts.length} artifacts in ${printable(flags.artifacts)}`);
+}
+
+function refused(error: unknown, flags: RunFlags): unknown {
+  if (!(error instanceof CofferdamError)) throw error;
+  const now = new Date().toISOString();
+  return {
+    id: flags.id ?? null,
+    status: 'refused',
+    exitCode: error.exit,
+    signal: null,
+    startedAt: now,
+    endedAt: now,
+    durationMs: 0,
+    stdout: '',
+    stderr: '',
+    truncated: { stdout: false, stderr: false },
+    artifacts: [],
+    egress: { allowed: 0, denied: 0 },
+    receipt: null,
+    // Without the remedy: what an agent reads never holds a command that widens what it may do (DESIGN.md, Adversaries).
+    error: { code: error.code, message: error.message, details: error.details },
+  };
+}
+
+async function runAction(argv: string[], flags: RunFlags, context: CliContext): Promise<void> {
+  const host = hostOf(context);
+  const { memory, cpus, pids, timeout, engine, env, label } = flags;
+  const wish = {
+    profile: flags.profile,
+    overrides: { memory, cpus, pids, timeout, engine, env, labels: label },
+    workspace: flags.workspace,
+  };
+  if (flags.dryRun === true) {
+    const prepared = await preparePlan({ ...wish, collectsArtifacts: flags.artifacts !== undefined }, host);
+    printPlan(context, prepared.plan, flags.json === true ? 'json' : 'summary');
+    return;
+  }
+  const json = flags.json === true;
+  const result = await executeRun(
+    {
+      ...wish,
+      argv,
+      id: flags.id,
+      taskId: flags.taskId,
+      jobId: flags.jobId,
+      artifacts: flags.artifacts,
+      output: json ? 'capture' : 'inherit',
+      stdin: flags.stdin === true ? 'inherit' : 'none',
+    },
+    host,
+  );
+  if (json) printJson(context.terminal, result);
+  else remark(context, result, flags);
+  context.exit(result.exitCode ?? 125);
+}
+
+/** The command; words after the options, or after `--`, are the program's. */
+export function runCommand(context: CliContext): Command {
+  return createCommand('run')
+    .description('Run one command in a fresh sandbox and pass on its output and exit status')
+    .argument('<command...>', 'the program and its arguments')
+    .requiredOption('-p, --profile <name>', 'profile name, or a path to a file')
+    .option('--json', 'print one JSON object instead of the output; output is bounded by the profile')
+    .option(
+      '-w, --workspace <dir[:mode]>',
+      'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
+    )
+    .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
+    .option('-i, --stdin', 'pass our standard input on; otherwise the program has an empty one')
+    .option('--timeout <duration>', 'wall-clock limit, such as 30s or 5m')
+    .option('--memory <size>', 'memory and swap, such as 512m')
+    .option('--cpus <number>', 'cores, such as 0.5')
+    .option('--pids <number>', 'processes and threads')
+    .option('--engine <name>', 'crun or podman')
+    .option('--artifacts <dir>', 'copy what the program leaves in /artifacts to this new or empty folder')
+    .option('--id <id>', 'id of the run; made for you otherwise')
+    .option('--task-id <id>', 'passed on as SANDBOX_TASK_ID and recorded')
+    .option('--job-id <id>', 'passed on as SANDBOX_JOB_ID and recorded')
+    .option('--label <name=value>', 'label in the result; repeatable', collect, [])
+    .option('--dry-run', 'compile and print the plan; start nothing')
+    .passThroughOptions()
+    .addHelpText('after', examples)
+    .action(async (argv: string[], flags: RunFlags) => {
+      try {
+        await runAction(argv, flags, context);
+      } catch (error) {
+        if (flags.json !== true) throw error;
+        printJson(context.terminal, refused(error, flags));
+        context.exit(error instanceof CofferdamError ? error.exit : 125);
+      }
+    });
+}

@@ -1,0 +1,107 @@
+// Owns the podman engine: the same spec as crun gets, lowered to flags, run in namespaces that end with the supervisor.
+import { CofferdamError } from '../base/errors.ts';
+import { runTool } from '../base/exec.ts';
+import { formatSize } from '../base/units.ts';
+import type { Profile } from '../profile/schema.ts';
+import { crunEngine } from './crun.ts';
+import { renderContainersConf, renderStorageConf } from './podman/config.ts';
+import { lowerSpec } from './podman/lower.ts';
+import { renderInside, renderOutside } from './podman/script.ts';
+import { podmanSeccomp } from './podman/seccomp.ts';
+import { findTool, requireTool } from './tools.ts';
+import type { Engine, EngineCommand, EngineInput, EngineProbe } from './types.ts';
+import { type ShellWord, variable } from './words.ts';
+
+/** `podman version 4.3.1` → [4, 3, 1]; undefined when the text is another. */
+export function parsePodmanVersion(text: string): [number, number, number] | undefined {
+  const match = /^podman version ([0-9]+)\.([0-9]+)(?:\.([0-9]+))?/.exec(text);
+  return match === null ? undefined : [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
+}
+
+async function probe(): Promise<EngineProbe> {
+  const path = findTool('podman');
+  const remedy = 'apt-get install podman, or use --engine crun';
+  if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'podman is not installed', { remedy });
+  // It refuses to say its version without a HOME that exists, and looks for its files there; the root folder holds none.
+  const { stdout } = await runTool(path, ['--version'], { timeoutMs: 10_000, env: { HOME: '/' } });
+  const version = parsePodmanVersion(stdout);
+  if (version === undefined) throw new CofferdamError('ENGINE_MISSING', `${path} does not say its version`, { remedy });
+  const [major, minor] = version;
+  if (major < 4 || (major === 4 && minor < 3)) {
+    throw new CofferdamError('ENGINE_MISSING', `${path} is ${version.join('.')}; 4.3 or newer is needed`, { remedy });
+  }
+  // podman leaves the container to a runtime, and we name it: what is wrong with crun is wrong here too.
+  const crun = await crunEngine.probe();
+  return { path, version: `${version.join('.')}+crun.${crun.version}`, weaknesses: crun.weaknesses };
+}
+
+/** podman's client and monitor live in the sandbox's own control group: what they need at the least. */
+const leastMemory = 96 * 1024 ** 2;
+const leastPids = 64;
+
+function cannot(field: string, why: string): CofferdamError {
+  return new CofferdamError('ENGINE_CANNOT', `podman cannot enforce ${field}: ${why}; crun can`, {
+    remedy: 'use --engine crun',
+  });
+}
+
+function refuse({ limits, mounts, workdir }: Profile): void {
+  if (limits.memory < leastMemory) {
+    throw cannot(
+      'limits.memory',
+      `its own processes are charged to the sandbox and need ${formatSize(leastMemory)} at the least`,
+    );
+  }
+  if (limits.pids < leastPids) {
+    throw cannot('limits.pids', `its own threads count as the sandbox's, ${leastPids} at the least`);
+  }
+  // Its --mount option is a list separated by commas, without a way to quote them.
+  const unwritable = mounts.findIndex(({ target }) => /[,"\n]/.test(target));
+  if (unwritable !== -1) throw cannot(`mounts[${unwritable}].target`, 'its options have no way to write the path');
+  if (/[\n]/.test(workdir)) throw cannot('workdir', 'its options have no way to write the path');
+}
+
+const passed = [
+  'run_dir',
+  'id',
+  'task',
+  'job',
+  'workspace',
+  'root_uid',
+  'root_gid',
+  'program_uid',
+  'program_gid',
+] as const;
+
+function command({ spec, probe: found, planDirectory }: EngineInput): EngineCommand {
+  const lowered = lowerSpec(spec, { cannot });
+  const tools = {
+    podman: found.path,
+    crun: requireTool('crun', 'crun'),
+    conmon: requireTool('conmon', 'conmon'),
+    sh: requireTool('sh', 'dash'),
+    unshare: requireTool('unshare', 'util-linux'),
+    setpriv: requireTool('setpriv', 'util-linux'),
+    mount: requireTool('mount', 'mount'),
+    findmnt: requireTool('findmnt', 'util-linux'),
+    mkdir: requireTool('mkdir', 'coreutils'),
+    id: requireTool('id', 'coreutils'),
+  };
+  const script = { tools, planDirectory, variables: passed };
+  const words: ShellWord[] = [tools.sh, `${planDirectory}/podman-outside`];
+  return {
+    writesConfig: false,
+    appendsArguments: true,
+    env: [],
+    words: [...words, ...passed.map((name): ShellWord => [variable(name)])],
+    files: {
+      'podman-outside': renderOutside(script),
+      'podman-inside': renderInside({ ...script, ...lowered }),
+      'containers.conf': renderContainersConf(tools),
+      'storage.conf': renderStorageConf(),
+      'seccomp.json': `${JSON.stringify(podmanSeccomp(spec.linux.seccomp), null, 1)}\n`,
+    },
+  };
+}
+
+export const podmanEngine: Engine = { name: 'podman', probe, refuse, command };

@@ -1,0 +1,58 @@
+// Owns the step that installs Debian packages: only missing ones, never another version of what is there.
+import { CofferdamError, messageOf } from '../../base/errors.ts';
+import { runTool } from '../../base/exec.ts';
+import { findTool } from '../tools.ts';
+import { missingPackages, packageNames } from './packages.ts';
+import type { Step } from './step.ts';
+
+export interface PackageOptions {
+  /** Also what bin/test needs. */
+  readonly tests: boolean;
+  /** Proxy and TLS settings of the caller, for apt. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const tenMinutes = 600_000;
+
+async function listMissing(tests: boolean): Promise<string[]> {
+  const wanted = packageNames(tests);
+  if (findTool('dpkg-query') === undefined || findTool('apt-get') === undefined) {
+    throw new CofferdamError('HOST_UNPREPARED', 'this host has no dpkg and apt-get: setup prepares Debian hosts', {
+      remedy: `install by hand what these Debian packages hold: ${wanted.join(' ')}; then: sandbox doctor`,
+    });
+  }
+  const { stdout } = await runTool('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\\n'], {});
+  return missingPackages(wanted, stdout);
+}
+
+export function packageStep({ tests, env }: PackageOptions): Step {
+  const apt = (...args: string[]) =>
+    runTool('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeoutMs: tenMinutes,
+    });
+  return {
+    id: 'packages',
+    title: 'Debian packages',
+    async missing() {
+      const names = await listMissing(tests);
+      return names.length === 0 ? undefined : names.join(' ');
+    },
+    async apply() {
+      const names = await listMissing(tests);
+      const install = () => apt('install', '--no-install-recommends', '--no-upgrade', ...names);
+      try {
+        await install();
+      } catch {
+        // The lists of a fresh host are empty, those of an old one name files that are gone.
+        await apt('update');
+        await install().catch((cause: unknown) => {
+          throw new CofferdamError('TOOL_FAILED', `the packages could not be installed: ${messageOf(cause)}`, {
+            remedy: `as root: apt-get install ${names.join(' ')}`,
+            cause,
+          });
+        });
+      }
+    },
+  };
+}

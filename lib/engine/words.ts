@@ -1,0 +1,40 @@
+// Owns writing words into a POSIX script: literals quoted, the launcher's own variables by name. Nothing else makes shell text.
+
+/** The variables of a launch script that a command may use; the script checks or makes each of them. */
+export type LaunchVariable =
+  | 'id'
+  | 'run_dir'
+  | 'root_uid'
+  | 'root_gid'
+  | 'program_uid'
+  | 'program_gid'
+  | 'task'
+  | 'job'
+  | 'workspace'
+  | 'timeout';
+
+/** One word of a command: text and variables, joined. */
+export type ShellWord = string | readonly (string | { readonly variable: LaunchVariable })[];
+
+/** A variable inside a word. */
+export function variable(name: LaunchVariable): { readonly variable: LaunchVariable } {
+  return { variable: name };
+}
+
+/** `text` as one single-quoted word (POSIX 2.2.2); bare where nothing in it needs quoting. */
+export function quoteLiteral(text: string): string {
+  if (text !== '' && /^[A-Za-z0-9_./:=,@%+-]+$/.test(text)) return text;
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** A word as shell text. */
+export function renderWord(word: ShellWord): string {
+  if (typeof word === 'string') return quoteLiteral(word);
+  return word.map((part) => (typeof part === 'string' ? quoteLiteral(part) : `"$${part.variable}"`)).join('');
+}
+
+/** A command over several lines, one word each, ended by `end` (a literal piece of shell, such as `"$@"`). */
+export function renderCommand(words: readonly ShellWord[], end: string): string {
+  const lines = words.map(renderWord);
+  return [...lines, ...(end === '' ? [] : [end])].join(' \\\n\t');
+}

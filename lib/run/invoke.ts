@@ -1,0 +1,165 @@
+// Owns executing a plan from Node: starts its launch script, captures within bounds, reads the record back.
+import { CofferdamError } from '../base/errors.ts';
+import { type Streamed, streamTool, systemPath } from '../base/exec.ts';
+import { printable } from '../base/printable.ts';
+import { requireTool } from '../engine/tools.ts';
+import type { Collected } from './collect.ts';
+import type { Plan } from './plan.ts';
+import { type Artifact, parseRecord, type RunRecord } from './result.ts';
+
+export interface Bindings {
+  readonly id: string;
+  readonly argv: readonly string[];
+  readonly taskId?: string | undefined;
+  readonly jobId?: string | undefined;
+  /** Absolute host folder, checked by lib/run/workspace.ts. */
+  readonly workspace?: string | undefined;
+  /** Absolute folder that artifacts are copied to. */
+  readonly artifacts?: string | undefined;
+  /** Milliseconds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface InvokeOptions {
+  readonly plan: Plan;
+  readonly bindings: Bindings;
+  readonly callerUid: number;
+  /** `inherit`: relayed to our own streams, not cut. `capture`: kept, cut at the profile's bounds. */
+  readonly output: 'inherit' | 'capture';
+  /** Whether our stdin, or these bytes, go to the program; by default it has an empty one. */
+  readonly stdin: 'none' | 'inherit' | Uint8Array;
+  /** Aborting cancels the run: TERM, then KILL. */
+  readonly signal: AbortSignal;
+}
+
+export interface Invoked {
+  readonly record: RunRecord;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly artifacts: readonly Artifact[];
+  readonly artifactsRefused: readonly { path: string; why: string }[];
+  readonly artifactsRefusedMore: number;
+}
+
+function bindingWords({ plan, bindings, output, stdin }: InvokeOptions): string[] {
+  const { id, taskId, jobId, workspace, artifacts, timeoutMs, argv } = bindings;
+  const captured = output === 'capture';
+  const words: Record<string, string | number | undefined> = {
+    id,
+    task: taskId,
+    job: jobId,
+    workspace,
+    artifacts,
+    timeout: timeoutMs,
+    stdin: stdin === 'none' ? undefined : 1,
+    stdout_max: captured ? plan.profile.output.stdout : undefined,
+    stderr_max: captured ? plan.profile.output.stderr : undefined,
+    result_fd: 3,
+    parent: artifacts === undefined ? process.pid : undefined,
+  };
+  const given = Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  return [...given, '--', ...argv];
+}
+
+// With artifacts the run has a mount namespace of its own, in which the launch script mounts their tmpfs; for a plain
+// user inside a user namespace that holds the caller and all its subordinate ids.
+function command(options: InvokeOptions): { file: string; args: string[] } {
+  const shell = requireTool('sh', 'dash');
+  const launch = [options.plan.launch, ...bindingWords(options)];
+  if (options.bindings.artifacts === undefined) return { file: shell, args: launch };
+  const outer = options.callerUid === 0 ? [] : ['--user', '--map-root-user', '--map-auto'];
+  const unshare = requireTool('unshare', 'util-linux');
+  return {
+    file: unshare,
+    // The launch script stays here until the artifacts are out; it must end when we do.
+    args: [
+      ...outer,
+      '--mount',
+      '--propagation',
+      'private',
+      requireTool('setpriv', 'util-linux'),
+      '--pdeathsig',
+      'TERM',
+      shell,
+      ...launch,
+    ],
+  };
+}
+
+class Capture {
+  readonly chunks: Uint8Array[] = [];
+  bytes = 0;
+  readonly most: number;
+  constructor(most: number) {
+    this.most = most;
+  }
+  add(chunk: Uint8Array): void {
+    // The supervisor cuts at the bound; this is the second wall, so that the host never buffers more.
+    const room = this.most - this.bytes;
+    if (room <= 0) return;
+    const kept = chunk.length > room ? chunk.subarray(0, room) : chunk;
+    this.chunks.push(kept);
+    this.bytes += kept.length;
+  }
+  text(): string {
+    return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(Buffer.concat(this.chunks));
+  }
+}
+
+function cancelOn(signal: AbortSignal, child: Streamed): () => void {
+  const cancel = () => child.kill(signal.reason === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel);
+  return () => signal.removeEventListener('abort', cancel);
+}
+
+const mostManifest = 64 << 20;
+
+function readManifest(text: string): Pick<Invoked, 'artifacts' | 'artifactsRefused' | 'artifactsRefusedMore'> {
+  if (text === '') return { artifacts: [], artifactsRefused: [], artifactsRefusedMore: 0 };
+  // Written by our own collector, on a pipe that nothing of the guest's can reach.
+  const { artifacts, refused, refusedMore } = JSON.parse(text) as Collected;
+  return { artifacts, artifactsRefused: refused, artifactsRefusedMore: refusedMore };
+}
+
+/**
+ * Runs a plan to its end. A non-zero exit, a timeout or an OOM kill of the program is a result. Throws LAUNCH_FAILED when
+ * the sandbox could not be started, with what the launcher or runtime said.
+ */
+export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
+  const { plan, output, stdin, signal } = options;
+  const stdout = new Capture(plan.profile.output.stdout);
+  const stderr = new Capture(plan.profile.output.stderr + 4096);
+  const result = new Capture(mostManifest);
+  const { file, args } = command(options);
+  const child = streamTool(file, args, {
+    env: { PATH: systemPath },
+    // A Ctrl-C reaches the supervisor once, through us, and not a second time from the terminal.
+    detached: 'alone',
+    stdin: stdin === 'none' ? 'ignore' : stdin,
+    stdout: output === 'inherit' ? 'inherit' : (chunk) => stdout.add(chunk),
+    stderr: output === 'inherit' ? 'inherit' : (chunk) => stderr.add(chunk),
+    result: (chunk) => result.add(chunk),
+  });
+  const release = cancelOn(signal, child);
+  const ended = await child.ended.finally(release);
+  const [line = '', ...rest] = result.text().split('\n');
+  if (line === '') {
+    const said =
+      output === 'capture'
+        ? printable(
+            stderr
+              .text()
+              .trim()
+              .replace(/^sandbox: /, ''),
+            600,
+          )
+        : '';
+    const why =
+      ended.startError ??
+      (said === '' ? `the launcher ended with ${ended.signal ?? ended.exitCode} and no record` : said);
+    throw new CofferdamError('LAUNCH_FAILED', printable(why, 600));
+  }
+  const record = parseRecord(line);
+  return { record, stdout: stdout.text(), stderr: stderr.text(), ...readManifest(rest.join('\n').trim()) };
+}

@@ -1,0 +1,50 @@
+// Owns what is done with a host folder around a run: a copy made and settled, guarded places looked through.
+import { join } from 'node:path';
+import { makeCopy, removeCopy, settleCopy } from './copy.ts';
+import type { Host, Prepared } from './prepare.ts';
+import { type SetAside, setAsideNew } from './setAside.ts';
+
+export interface Around {
+  /** Host folder that is mounted, if any. */
+  readonly source: string | undefined;
+  /** Called when the sandbox is gone; gives what was set aside. */
+  finish(): Promise<readonly SetAside[]>;
+  /** Called instead when it never started. */
+  undo(): Promise<void>;
+}
+
+const nothing = { finish: async () => [], undo: async () => undefined };
+
+// What follows a run is not cancelled with it: a cancelled run is the one that must be looked through.
+function uncancelled(): AbortSignal {
+  return new AbortController().signal;
+}
+
+async function placeCopy(source: string, prepared: Prepared, id: string, host: Host): Promise<Around> {
+  const { folders, ids, floor } = prepared;
+  const copy = await makeCopy({ source, id, copies: folders.copies, ids, floor, now: Date.now(), signal: host.signal });
+  return {
+    source: copy.work,
+    finish: async () => {
+      await settleCopy(copy, ids, uncancelled());
+      return [];
+    },
+    undo: () => removeCopy(copy, uncancelled()),
+  };
+}
+
+/** Makes the workspace ready for run `id`. Throws what makeCopy throws; nothing is left then. */
+export async function placeWorkspace(prepared: Prepared, id: string, host: Host): Promise<Around> {
+  const { workspace, profile } = prepared;
+  if (workspace === undefined) return { source: undefined, ...nothing };
+  const { source, marks } = workspace;
+  const { mode } = profile.workspace;
+  if (mode === 'copy') return placeCopy(source, prepared, id, host);
+  if (mode === 'ro') return { source, ...nothing };
+  const destination = join(host.paths.state, 'set-aside', id);
+  return {
+    source,
+    ...nothing,
+    finish: () => setAsideNew({ source, before: marks, destination, signal: uncancelled() }),
+  };
+}

@@ -1,0 +1,77 @@
+// Owns the index by which bin/sandbox finds a plan without Node: one file per invocation, with the state of every input.
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { runToolSync } from '../base/exec.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import { requireTool } from '../engine/tools.ts';
+
+/** What bin/sandbox can express in a key; anything else goes through Node. */
+export interface QuickInvocation {
+  readonly profile: string;
+  readonly memory?: string | undefined;
+  readonly cpus?: string | undefined;
+  readonly pids?: string | undefined;
+  readonly engine?: string | undefined;
+}
+
+const keyText = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** The file name for an invocation, as bin/sandbox builds it, or undefined when it has none. */
+export function indexKey({
+  profile,
+  memory = '',
+  cpus = '',
+  pids = '',
+  engine = '',
+}: QuickInvocation): string | undefined {
+  const parts = [profile, memory, cpus, pids, engine];
+  return keyText.test(profile) && parts.every((part) => part === '' || keyText.test(part))
+    ? parts.join('+')
+    : undefined;
+}
+
+// Size, mtime and ctime in ns, and inode of each input: bin/sandbox runs the very same command and compares the text.
+const format = '%n %s %.9Y %.9Z %i';
+
+export interface IndexInputs {
+  /** Absolute paths whose state was part of the plan. */
+  readonly files: readonly string[];
+  /** Paths that would have been used first, had they existed. */
+  readonly absent: readonly string[];
+  /** Folders that the launch needs (cgroup parents, run folders). */
+  readonly folders: readonly string[];
+}
+
+/**
+ * Writes the entry: `plan DIR`, `absent FILE`, `folder DIR`, `file FILE` lines and, after `state`, what stat(1) printed.
+ * An input whose path holds a newline is not indexed.
+ */
+export function writeIndex(indexFolder: string, key: string, planDirectory: string, inputs: IndexInputs): void {
+  const all = [...inputs.files, ...inputs.absent, ...inputs.folders];
+  if (all.some((path) => path.includes('\n')) || inputs.files.length === 0) return;
+  const stat = runToolSync(requireTool('stat', 'coreutils'), ['-L', '-c', format, '--', ...inputs.files]);
+  const lines = [
+    `plan ${planDirectory}`,
+    ...inputs.absent.map((path) => `absent ${path}`),
+    ...inputs.folders.map((path) => `folder ${path}`),
+    ...inputs.files.map((path) => `file ${path}`),
+    'state',
+    stat.stdout.trimEnd(),
+  ];
+  writeFileAtomic(join(indexFolder, key), `${lines.join('\n')}\n`);
+}
+
+/** Plans kept at the most, and how long an unused one is safe from removal (a run may be reading it), ms. */
+const mostPlans = 256;
+const safeAge = 3_600_000;
+
+/** Removes the plans that were made longest ago, beyond 256; their index entries fall back to Node by themselves. */
+export function trimPlans(plansFolder: string, now: number): void {
+  if (!existsSync(plansFolder)) mkdirSync(plansFolder, { recursive: true, mode: 0o700 });
+  const plans = readdirSync(plansFolder)
+    .filter((name) => name !== 'index')
+    .map((name) => ({ path: join(plansFolder, name), made: statSync(join(plansFolder, name)).mtimeMs }))
+    .sort((a, b) => b.made - a.made);
+  for (const { path, made } of plans.slice(mostPlans))
+    if (now - made > safeAge) rmSync(path, { recursive: true, force: true });
+}

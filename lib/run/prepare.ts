@@ -1,0 +1,168 @@
+// Owns the way from a request to a plan: load, override, refuse, find the image, compile, index.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { CofferdamError } from '../base/errors.ts';
+import type { Paths } from '../base/paths.ts';
+import { locateCgroups } from '../engine/cgroup.ts';
+import { ensureCgroupParents } from '../engine/cgroupParents.ts';
+import { selectEngine } from '../engine/select.ts';
+import { readHostIds, subidFiles } from '../engine/subids.ts';
+import { definedImages } from '../image/definition.ts';
+import { findImage, registryFiles } from '../image/find.ts';
+import { refuseUnenforced } from '../profile/enforced.ts';
+import { loadHostConfig } from '../profile/hostConfig.ts';
+import { type LoadedProfile, loadProfile } from '../profile/load.ts';
+import { applyOverrides, type Overrides } from '../profile/overrides.ts';
+import type { Profile } from '../profile/schema.ts';
+import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
+import { copyOwner } from './copy.ts';
+import { ensureRunFolders, type RunFolders } from './folders.ts';
+import { compilePlan, type Plan } from './plan.ts';
+import { indexKey, trimPlans, writeIndex } from './planIndex.ts';
+import { reapRuns } from './reap.ts';
+import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
+
+/** Who asks, where, with which folders. */
+export interface Host {
+  readonly paths: Paths;
+  readonly uid: number;
+  readonly gid: number;
+  readonly cwd: string;
+  readonly version: string;
+  /** $HOME, which is never a workspace as a whole. */
+  readonly home: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface PlanWish {
+  /** Name of a profile, or a path with a `/`. */
+  readonly profile: string;
+  readonly overrides: Overrides;
+  /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. */
+  readonly workspace?: string | undefined;
+  readonly collectsArtifacts: boolean;
+  /** Another image than the profile's: only for checking an image. */
+  readonly image?: string | undefined;
+}
+
+export interface Prepared {
+  readonly plan: Plan;
+  /** As the caller asked; the plan's own has what is bound at launch (timeout, labels) as the profile says. */
+  readonly profile: Profile;
+  readonly folders: RunFolders;
+  readonly ids: HostIds;
+  /** Bytes that stay free on the host. */
+  readonly floor: number;
+  readonly workspace: CheckedWorkspace | undefined;
+  /** Defaults that the host's ceiling lowered, a line each. */
+  readonly lowered: readonly string[];
+}
+
+// Only what bin/sandbox itself can express is indexed: no environment, no workspace, no artifacts.
+function quickKey({ profile, overrides, workspace, collectsArtifacts, image }: PlanWish): string | undefined {
+  const plain = (overrides.env ?? []).length === 0 && image === undefined;
+  if (!plain || workspace !== undefined || collectsArtifacts) return undefined;
+  return indexKey({ profile, ...overrides });
+}
+
+function programIds(mode: string, workspace: CheckedWorkspace | undefined, ids: HostIds): ProgramIds {
+  if (workspace !== undefined && mode === 'rw')
+    return { kind: 'owner', uid: workspace.ownerUid, gid: workspace.ownerGid };
+  return mode === 'copy' ? copyOwner(ids) : { kind: 'slot' };
+}
+
+async function findWorkspace(
+  wish: PlanWish,
+  mode: string,
+  host: Host,
+  ids: HostIds,
+): Promise<CheckedWorkspace | undefined> {
+  if (wish.workspace === undefined) {
+    if (mode === 'scratch') return undefined;
+    throw new CofferdamError('WORKSPACE_INVALID', `the profile's workspace is "${mode}", so a folder must be named`, {
+      remedy: `add --workspace DIR:${mode}`,
+    });
+  }
+  const { source } = parseWorkspace(wish.workspace);
+  if (mode !== 'ro' && mode !== 'rw' && mode !== 'copy') throw new RangeError(mode);
+  const { cwd, paths, home, signal } = host;
+  return checkWorkspace({ source, mode, cwd, ids, paths, home, signal });
+}
+
+/**
+ * Everything before a start: throws whatever refuses the request (see docs/errors.md), and starts nothing. Frees what
+ * dead runs left on the way.
+ */
+export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared> {
+  const { paths, uid, gid, cwd, version } = host;
+  const ceiling = loadHostConfig(paths.hostConfig);
+  const loaded = loadProfile({ profile: wish.profile, cwd, paths, ceiling, uid });
+  // A folder without a mode is read-only, unless the profile says which.
+  const parsed = wish.workspace === undefined ? undefined : parseWorkspace(wish.workspace);
+  const usual = loaded.profile.workspace.mode === 'scratch' ? 'ro' : loaded.profile.workspace.mode;
+  const mode = parsed === undefined ? undefined : (parsed.mode ?? usual);
+  const asked = applyOverrides(loaded, { ...wish.overrides, workspace: mode }, ceiling);
+  const profile = wish.image === undefined ? asked : { ...asked, image: { name: wish.image, digest: undefined } };
+  refuseUnenforced({ ...loaded, profile });
+  const engine = selectEngine(profile.engine);
+  const image = findImage(profile.image.name, paths.imageStores, profile.image.digest, definedImages(paths.install));
+  const ids = readHostIds(uid, gid);
+  const cgroups = locateCgroups(uid);
+  ensureCgroupParents(cgroups, uid);
+  const folders = ensureRunFolders(paths, uid);
+  const now = Date.now();
+  await reapRuns(folders, cgroups, now);
+  const workspace = await findWorkspace(wish, profile.workspace.mode, host, ids);
+  const { labels } = loaded.profile;
+  const limits = { ...profile.limits, timeout: loaded.profile.limits.timeout };
+  const plan = await compilePlan({
+    paths,
+    version,
+    profileName: loaded.name,
+    profile: { ...profile, labels, limits },
+    image,
+    engine,
+    ids,
+    cgroups,
+    program: programIds(profile.workspace.mode, workspace, ids),
+    guarded: workspace?.guarded ?? [],
+    collectsArtifacts: wish.collectsArtifacts,
+    mostTimeout: ceiling.limits.timeout,
+  });
+  indexPlan({ wish, plan, loaded, host, folders, needed: [image.rootfs, ...cgroups.folders.map(({ path }) => path)] });
+  trimPlans(folders.plans, now);
+  return { plan, profile, folders, ids, floor: ceiling.limits.hostFreeDisk, workspace, lowered: loaded.lowered };
+}
+
+interface IndexRequest {
+  readonly wish: PlanWish;
+  readonly plan: Plan;
+  readonly loaded: Pick<LoadedProfile, 'files' | 'absent'>;
+  readonly host: Host;
+  readonly folders: RunFolders;
+  /** Folders beside ours that the launch needs. */
+  readonly needed: readonly string[];
+}
+
+function indexPlan({ wish, plan, loaded, host, folders, needed }: IndexRequest): void {
+  const key = quickKey(wish);
+  if (key === undefined) return;
+  const { paths } = host;
+  const registries = registryFiles(paths.imageStores);
+  const stamp = join(paths.install, 'dist', 'build.json');
+  writeIndex(folders.index, key, plan.directory, {
+    files: [
+      ...new Set([
+        ...loaded.files,
+        ...registries.filter((file) => existsSync(file)),
+        stamp,
+        join(paths.install, 'dist', 'native', 'supervise'),
+        plan.engine.path,
+        subidFiles.subuid,
+        subidFiles.subgid,
+      ]),
+    ],
+    absent: [...loaded.absent, ...registries.filter((file) => !existsSync(file))],
+    folders: [folders.runs, folders.records, folders.slots, ...needed],
+  });
+}

@@ -1,0 +1,112 @@
+// Owns the result of a run: the supervisor's record line, read back, and the object that callers get.
+import { CofferdamError } from '../base/errors.ts';
+
+export type RunStatus = 'completed' | 'failed' | 'timeout' | 'oom' | 'cancelled' | 'refused';
+export type EndReason = 'exited' | 'signal' | 'timeout' | 'idle' | 'oom' | 'cancelled' | 'launch';
+
+/** One line of runs.log, as the supervisor wrote it. Times in ms since the epoch, bytes as produced by the program. */
+export interface RunRecord {
+  readonly id: string;
+  readonly plan: string;
+  readonly taskId: string | undefined;
+  readonly jobId: string | undefined;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly exitCode: number;
+  readonly reason: EndReason;
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
+  readonly truncated: { readonly stdout: boolean; readonly stderr: boolean };
+}
+
+export interface Artifact {
+  /** Path below /artifacts, as printable text. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly type: 'file';
+}
+
+export interface RunResult {
+  readonly id: string;
+  readonly status: RunStatus;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** Why it ended, more exactly than `status`. */
+  readonly reason: EndReason | 'refused';
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly durationMs: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly truncated: { readonly stdout: boolean; readonly stderr: boolean };
+  readonly artifacts: readonly Artifact[];
+  /** Files that were not copied out, and why. */
+  readonly artifactsRefused: readonly { readonly path: string; readonly why: string }[];
+  /** How many more were refused than are listed. */
+  readonly artifactsRefusedMore: number;
+  readonly egress: { readonly allowed: number; readonly denied: number };
+  /** The signed receipt; null until this version writes them. */
+  readonly receipt: null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Whether there is a copy to review, and what of a writable folder was moved away because it would run code on the host. */
+  readonly workspace: {
+    readonly copy: boolean;
+    readonly setAside: readonly { readonly path: string; readonly kept: string }[];
+  };
+}
+
+const linePattern =
+  /^1 ([A-Za-z0-9_-]{1,64}) ([0-9a-f]{64}) ([A-Za-z0-9_-]{1,64}) ([A-Za-z0-9_-]{1,64}) ([0-9]{1,16}) ([0-9]{1,16}) ([0-9]{1,3}) (exited|signal|timeout|idle|oom|cancelled|launch) ([0-9]{1,19}) ([0-9]{1,19}) (-|o|e|oe)$/;
+
+/** A line of runs.log. Throws LAUNCH_FAILED for anything else: a record is never guessed. */
+export function parseRecord(line: string): RunRecord {
+  const match = linePattern.exec(line.trimEnd());
+  if (match === null) throw new CofferdamError('LAUNCH_FAILED', 'the supervisor left no valid record of the run');
+  const field = (at: number) => match[at] ?? '';
+  const optional = (at: number) => (field(at) === '-' ? undefined : field(at));
+  return {
+    id: field(1),
+    plan: `sha256:${field(2)}`,
+    taskId: optional(3),
+    jobId: optional(4),
+    startedMs: Number(field(5)),
+    endedMs: Number(field(6)),
+    exitCode: Number(field(7)),
+    reason: field(8) as EndReason,
+    stdoutBytes: Number(field(9)),
+    stderrBytes: Number(field(10)),
+    truncated: { stdout: field(11).includes('o'), stderr: field(11).includes('e') },
+  };
+}
+
+const signalNames: Readonly<Record<number, string>> = {
+  1: 'SIGHUP',
+  2: 'SIGINT',
+  3: 'SIGQUIT',
+  4: 'SIGILL',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  13: 'SIGPIPE',
+  14: 'SIGALRM',
+  15: 'SIGTERM',
+  24: 'SIGXCPU',
+  25: 'SIGXFSZ',
+  31: 'SIGSYS',
+};
+
+/** The signal that an exit status of 128+n stands for, or null. A program may exit so by itself; nobody can tell. */
+export function signalOf(exitCode: number): string | null {
+  return signalNames[exitCode - 128] ?? null;
+}
+
+/** `status` of a record: a non-zero exit of the program is a result, not our failure. */
+export function statusOf(record: Pick<RunRecord, 'reason' | 'exitCode'>): RunStatus {
+  if (record.reason === 'timeout' || record.reason === 'idle') return 'timeout';
+  if (record.reason === 'oom' || record.reason === 'cancelled') return record.reason;
+  if (record.reason === 'launch') return 'refused';
+  return record.exitCode === 0 ? 'completed' : 'failed';
+}
