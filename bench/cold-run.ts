@@ -1,6 +1,6 @@
 // Owns the cold-run benchmark: `true` from the prompt, ours beside crun, podman and bwrap, in one call.
 // node bench/cold-run.ts [--rounds N] [--json]; as a plain user that `sandbox setup --user` prepared.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -79,5 +79,5 @@ try {
   writeFileSync(join(folder, 'done'), '');
 } finally {
   crun.remove();
-  rmSync(folder, { recursive: true, force: true });
+  await $`podman unshare rm -rf ${folder}`.quiet();
 }

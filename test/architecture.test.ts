@@ -82,10 +82,11 @@ test('each third-party package has one home', (t) => {
 
 test('the environment, the exit status and the console are touched in cli only', (t) => {
   for (const file of sources().filter((name) => !name.startsWith('cli/'))) {
-    const text = readFileSync(join(lib, file), 'utf8');
+    // A program inside a string is not ours.
+    const text = readFileSync(join(lib, file), 'utf8').replaceAll(/'[^'\n]*'|"[^"\n]*"/g, "''");
     t.notMatch(
       text,
-      /\bprocess\.(env|exit|exitCode|argv|stdout|stderr|stdin)\b|\bconsole\./,
+      /(?<![.\w])process\.(env|exit|exitCode|argv|stdout|stderr|stdin)\b|\bconsole\./,
       `lib/${file} takes these as values`,
     );
   }

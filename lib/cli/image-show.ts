@@ -23,30 +23,39 @@ interface Listed {
   name: string;
   version: string | null;
   digest: string | null;
-  status: 'ready' | 'older' | 'not allowed' | 'other architecture' | 'missing' | 'not built';
+  status: 'ready' | 'older' | 'shadowed' | 'not allowed' | 'other architecture' | 'missing' | 'not built';
   builtAt: string | null;
   bytes: number | null;
   drift: number | null;
   store: string | null;
 }
 
+interface Standing {
+  foreign: boolean;
+  here: boolean;
+  allowed: boolean;
+  store: string;
+  used: string | undefined;
+}
+
+function statusOf({ foreign, here, allowed, store, used }: Standing): Listed['status'] {
+  if (foreign) return 'other architecture';
+  if (!here) return 'missing';
+  if (!allowed) return 'not allowed';
+  if (used === undefined) return 'ready';
+  return used === store ? 'older' : 'shadowed';
+}
+
 function listAll(context: CliContext): Listed[] {
-  const seen = new Set<string>();
+  // Name → the store whose build is the one that is used.
+  const seen = new Map<string, string>();
   const built = listImages(context.paths.imageStores).map(({ store, record }): Listed => {
     const { name, version, digest, builtAt, bytes } = record;
     const here = existsSync(join(imageDirectory(store, name, digest), 'rootfs'));
-    const older = seen.has(name);
+    const used = seen.get(name);
     const foreign = record.arch !== hostArchitecture();
-    if (!foreign) seen.add(name);
-    const status = foreign
-      ? 'other architecture'
-      : !here
-        ? 'missing'
-        : !record.allowed
-          ? 'not allowed'
-          : older
-            ? 'older'
-            : 'ready';
+    if (!foreign && used === undefined) seen.set(name, store);
+    const status = statusOf({ foreign, here, allowed: record.allowed, store, used });
     return { name, version, digest, status, builtAt, bytes, drift: record.drift.length, store };
   });
   const unbuilt = definedImages(context.paths.install)
@@ -110,6 +119,14 @@ export function inspectCommand(context: CliContext): Command {
     });
 }
 
+function parseBill(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CofferdamError('IMAGE_UNSAFE', `${file} is no JSON`, { cause });
+  }
+}
+
 export function sbomCommand(context: CliContext): Command {
   return new Command('sbom')
     .description('print the software bill of materials of a built image (CycloneDX 1.6 JSON)')
@@ -120,7 +137,7 @@ export function sbomCommand(context: CliContext): Command {
       const text = readTextIfPresent(file, 64 << 20);
       if (text === undefined) throw new CofferdamError('IMAGE_UNSAFE', `${file} is missing`);
       // Parsed and printed anew: JSON escapes what a loaded image may have put in; raw text is not passed on.
-      printJson(context.terminal, JSON.parse(text));
+      printJson(context.terminal, parseBill(text, file));
     });
 }
 

@@ -84,6 +84,7 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
     setpriv: requireTool('setpriv', 'util-linux'),
     mount: requireTool('mount', 'mount'),
     findmnt: requireTool('findmnt', 'util-linux'),
+    ln: requireTool('ln', 'coreutils'),
     mkdir: requireTool('mkdir', 'coreutils'),
     id: requireTool('id', 'coreutils'),
   };

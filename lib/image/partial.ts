@@ -1,6 +1,6 @@
 // Owns the place beside a store's images where a build works: gone when the build ends, and swept when it died.
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chownSync, existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { runToolSync } from '../base/exec.ts';
@@ -25,28 +25,25 @@ export function storeLockFile(store: string): string {
   return join(store, '.lock');
 }
 
-/** Removes a tree that may hold folders of the caller's subordinate uids. */
+/**
+ * Removes a tree that may hold folders of the caller's subordinate uids. rm walks by descriptors, so a tree that changes
+ * under it cannot lead it elsewhere. Throws TOOL_FAILED.
+ */
 export function removeTree(folder: string): void {
-  try {
-    rmSync(folder, { recursive: true, force: true });
-  } catch (cause) {
-    if (!existsSync(folder)) return;
-    try {
-      runToolSync('unshare', ['--map-auto', '--map-root-user', 'rm', '-rf', '--', folder]);
-    } catch {
-      throw diskError(cause, `cannot remove ${folder}`);
-    }
-  }
+  const rm = ['rm', '-rf', '--one-file-system', '--', folder] as const;
+  const [tool, ...args] = rm;
+  runToolSync(tool, args, { accept: [0, 1], timeoutMs: 300_000 });
+  if (existsSync(folder)) runToolSync('unshare', ['--map-auto', '--map-root-user', ...rm], { timeoutMs: 300_000 });
 }
 
-function sweep(store: string, uid: number): void {
+function sweep(store: string, uid: number, user: BuildUser): void {
   for (const name of readdirSync(store).filter((entry) => entry.startsWith(prefix))) {
     const lock = join(store, name, 'lock');
     // Made and locked under the store's lock, which we hold: without a lock it is dead.
     if (existsSync(lock) && !isUnlocked(lock)) continue;
     removeTree(join(store, name));
     const outside = outsideWork(name, uid);
-    if (lstatSync(outside, { throwIfNoEntry: false })?.uid === uid) removeTree(outside);
+    if (lstatSync(outside, { throwIfNoEntry: false })?.uid === user.uid) removeTree(outside);
   }
 }
 
@@ -70,7 +67,7 @@ export async function openPartial(store: string, uid: number, user: BuildUser): 
   const lockFile = join(folder, 'lock');
   const work = isTraversable(store) ? join(folder, 'work') : outsideWork(name, uid);
   const lock = await withLock(storeLockFile(store), async (): Promise<HeldLock> => {
-    sweep(store, uid);
+    sweep(store, uid, user);
     try {
       makeSharedFolder(folder);
       const held = await takeLock(lockFile, 'shared');

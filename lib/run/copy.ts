@@ -131,8 +131,12 @@ async function measureReadable(source: string, signal: AbortSignal): Promise<num
  * After the run, when nothing of it lives: everything belongs to the caller again, is readable for it, and lends no rights.
  * Harmless to do twice.
  */
-export async function settleCopy(copy: Copy, ids: HostIds, signal: AbortSignal): Promise<void> {
-  if (ids.callerUid === 0) await giveTree(copy.work, 0, 0, signal);
+export async function settleCopy(
+  copy: Copy,
+  { callerUid }: Pick<HostIds, 'callerUid'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (callerUid === 0) await giveTree(copy.work, 0, 0, signal);
   await unhideTree(copy.work, signal);
   await stripSetId(copy.work, signal);
   chmodSync(copy.work, 0o700);

@@ -30,7 +30,8 @@ export function runFolders(paths: Paths): RunFolders {
     collect: join(paths.run, 'collect'),
     log: join(paths.state, 'runs.log'),
     plans: join(paths.data, 'plans'),
-    index: join(paths.data, 'plans', 'index'),
+    // The number is that of the entries' form: bin/sandbox reads no other.
+    index: join(paths.data, 'plans', 'index-1'),
     copies: join(paths.state, 'copies'),
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { runToolSync } from '../base/exec.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { requireTool } from '../engine/tools.ts';
+import { quoteLiteral } from '../engine/words.ts';
 
 /** What bin/sandbox can express in a key; anything else goes through Node. */
 export interface QuickInvocation {
@@ -43,20 +44,25 @@ export interface IndexInputs {
 }
 
 /**
- * Writes the entry: `plan DIR`, `absent FILE`, `folder DIR`, `file FILE` lines and, after `state`, what stat(1) printed.
- * An input whose path holds a newline is not indexed.
+ * Writes the entry, a piece of POSIX shell that bin/sandbox sources: it sets `plan_folder`, `expected` (what stat(1) printed
+ * for the inputs) and `found` (what it prints now; nothing when a folder is missing or an absent file has appeared).
+ * Sourced, because the shell reads a script in blocks, but lines of data byte by byte.
  */
 export function writeIndex(indexFolder: string, key: string, planDirectory: string, inputs: IndexInputs): void {
-  const all = [...inputs.files, ...inputs.absent, ...inputs.folders];
-  if (all.some((path) => path.includes('\n')) || inputs.files.length === 0) return;
-  const stat = runToolSync(requireTool('stat', 'coreutils'), ['-L', '-c', format, '--', ...inputs.files]);
+  if (inputs.files.length === 0) return;
+  const stat = requireTool('stat', 'coreutils');
+  const words = ['-L', '-c', format, '--', ...inputs.files];
+  const now = runToolSync(stat, words).stdout.replace(/\n+$/, '');
+  const tests = [
+    ...inputs.absent.map((path) => `[ ! -e ${quoteLiteral(path)} ]`),
+    ...inputs.folders.map((path) => `[ -d ${quoteLiteral(path)} ]`),
+  ];
   const lines = [
-    `plan ${planDirectory}`,
-    ...inputs.absent.map((path) => `absent ${path}`),
-    ...inputs.folders.map((path) => `folder ${path}`),
-    ...inputs.files.map((path) => `file ${path}`),
-    'state',
-    stat.stdout.trimEnd(),
+    `plan_folder=${quoteLiteral(planDirectory)}`,
+    `expected=${quoteLiteral(now)}`,
+    [...tests, `found=$(${[stat, ...words].map(quoteLiteral).join(' ')} 2>/dev/null)`]
+      .join(' &&\n\t')
+      .concat(" ||\n\tfound=''"),
   ];
   writeFileAtomic(join(indexFolder, key), `${lines.join('\n')}\n`);
 }
@@ -69,7 +75,7 @@ const safeAge = 3_600_000;
 export function trimPlans(plansFolder: string, now: number): void {
   if (!existsSync(plansFolder)) mkdirSync(plansFolder, { recursive: true, mode: 0o700 });
   const plans = readdirSync(plansFolder)
-    .filter((name) => name !== 'index')
+    .filter((name) => /^[0-9a-f]{64}$/.test(name))
     .map((name) => ({ path: join(plansFolder, name), made: statSync(join(plansFolder, name)).mtimeMs }))
     .sort((a, b) => b.made - a.made);
   for (const { path, made } of plans.slice(mostPlans))

@@ -5,7 +5,12 @@ import { type Test, test } from 'tap';
 import { fields, setScene } from './supervise-scene.ts';
 
 /** What these tests need of the host; CI fails where it is missing. */
-export const needs = ['root', 'cgroup v1 controllers pids, memory and freezer', 'a cgroup v2 mount'];
+export const needs = [
+  'root',
+  'cgroup v1 controllers pids, memory, cpu, cpuset and freezer',
+  'a cgroup v2 mount',
+  'strace',
+];
 
 const v1 = ['pids', 'memory', 'cpu'];
 const unified = '/sys/fs/cgroup/unified';
@@ -95,6 +100,25 @@ test('the OOM counter of cgroup v2 is read as well', async (t) => {
   }
 });
 
+test('a host without a pid to spare gets a clear failure, and the clean-up needs none', async (t) => {
+  const scene = await setScene(t);
+  const words: Readonly<Record<number, RegExp>> = {
+    1: /^sandbox: cannot start a process: Resource temporarily unavailable\n$/,
+    2: /^sandbox: cannot start a thread: Resource temporarily unavailable\n$/,
+    3: /^sandbox: cannot start a thread: Resource temporarily unavailable\n$/,
+  };
+  for (const pids of [1, 2, 3, 4]) {
+    const outer = makeLeaves(t, ['pids']);
+    const { leaves, options } = makeLeaves(t, ['memory', 'cpu']);
+    writeFileSync(join(outer.leaf(0), 'pids.max'), String(pids));
+    const { exitCode, stderr } = await scene.play(`mkdir dir; touch slot; echo $$ >${outer.leaf(0)}/cgroup.procs
+      exec ./run ${options} --run-dir "$PWD/dir" --slot "$PWD/slot" -- /bin/true`);
+    t.equal(exitCode, pids < 4 ? 125 : 0);
+    t.match(stderr, words[pids] ?? /^$/);
+    t.strictSame([...leaves, join(scene.directory, 'dir'), join(scene.directory, 'slot')].filter(existsSync), []);
+  }
+});
+
 test('refuses a group that is in use, and touches nothing of it', async (t) => {
   const scene = await setScene(t);
   const { leaf, options } = makeLeaves(t);
@@ -115,7 +139,7 @@ test('refuses to start outside a group that it cannot join', async (t) => {
   t.equal(missing.exitCode, 125);
   t.match(missing.stderr, /cannot open the control group \/sys\/fs\/cgroup\/pids\/none: No such file or directory/);
   const { options, leaf } = makeLeaves(t);
-  // A leaf without room for one process: on v1 a move is not limited, so the write itself must fail.
+  // A new v1 cpuset has no processors, and no process can be moved there.
   const { options: cpuset } = makeLeaves(t, ['cpuset']);
   const refusing = await scene.play(`./run ${options} ${cpuset} -- /bin/touch started`);
   t.equal(refusing.exitCode, 125);

@@ -126,6 +126,7 @@ function protectionFlags({ linux, annotations }: OciSpec): ShellWord[] {
 }
 
 function checkShape(spec: OciSpec, { cannot }: LowerOptions): void {
+  if (/[:,\\\n]/.test(spec.root.path)) throw cannot('root.path', 'an overlay has no way to write the path');
   const [init, argument] = [spec.process.args[0], spec.process.args.at(-1)];
   if (init !== initTarget || argument !== '@@ARGV@@')
     throw cannot('process.args', 'only our init and the arguments fit');

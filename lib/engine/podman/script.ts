@@ -6,7 +6,7 @@ import type { Lowered } from './lower.ts';
 export interface ScriptInput {
   /** Absolute paths. */
   readonly tools: Readonly<
-    Record<'podman' | 'crun' | 'conmon' | 'sh' | 'unshare' | 'setpriv' | 'mount' | 'findmnt' | 'mkdir' | 'id', string>
+    Record<'podman' | 'crun' | 'conmon' | 'sh' | 'unshare' | 'setpriv' | 'mount' | 'findmnt' | 'mkdir' | 'ln' | 'id', string>
   >;
   readonly planDirectory: string;
   /** What the launcher passes, in this order, before the program's arguments. */
@@ -26,11 +26,6 @@ export function renderOutside({ tools, planDirectory, variables }: ScriptInput):
 # the kernel ends them all with the first process, which ends with us (pid_namespaces(7), PR_SET_PDEATHSIG).
 set -eu
 run_dir=$${position}
-case $run_dir in *[!A-Za-z0-9_./-]*)
-	printf '%s\\n' '{"level":"error","msg":"podman cannot use a run folder whose path holds other characters than A-Z a-z 0-9 _ . / -"}' >"$run_dir/log"
-	exit 125
-	;;
-esac
 ${tools.mkdir} "$run_dir/podman"
 own='--user --map-root-user --map-auto'
 # A shell gives its background commands /dev/null before it looks at their redirections.
@@ -153,10 +148,10 @@ make_bind() {
 
 # What podman writes lies on a tmpfs that ends with these namespaces.
 ${tools.mount} -t tmpfs -o size=32m,nr_inodes=4096,mode=0711 podman "$own"
-${tools.mkdir} "$own/mounts" "$own/rootfs"
-# Read-only also to podman, which makes this link in an image that has none.
-[ -L ${quoteLiteral(rootfs)}/etc/mtab ] || fail 'podman needs an image that holds the link /etc/mtab: build it again'
-bind ${quoteLiteral(rootfs)} "$own/rootfs" ro
+${tools.mkdir} "$own/mounts" "$own/rootfs" "$own/link" "$own/link/etc"
+# podman writes /etc/mtab into an image that has none. Images are read-only, also to podman, so it finds one above them.
+${tools.ln} -s ../proc/self/mounts "$own/link/etc/mtab"
+${tools.mount} -t overlay -o "ro,nosuid,nodev,lowerdir=$own/link:"${quoteLiteral(rootfs)} podman "$own/rootfs"
 ${prepared.map(prepareMount).join('\n')}
 ${boundsProcesses ? '' : readProcesses}
 # podman takes no path of more than 50 characters for its state, and root inside must pass all its folders.

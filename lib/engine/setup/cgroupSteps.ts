@@ -98,7 +98,10 @@ function listStray(): string[] {
   return strayControllers(mounts, v2 === undefined ? '' : (readTextIfPresent(join(v2, 'cgroup.controllers')) ?? ''));
 }
 
-/** crun 1.8 refuses a hybrid host while any controller is on cgroup2: each gets a v1 hierarchy of its own. */
+/**
+ * crun 1.8 refuses a hybrid host while any controller is on cgroup2, also when it manages no cgroups: each gets a v1
+ * hierarchy of its own.
+ */
 export const strayStep: Step = {
   id: 'stray-controllers',
   title: 'one cgroup version for all controllers',

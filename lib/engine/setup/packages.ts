@@ -35,6 +35,7 @@ export const hostPackages: readonly HostPackage[] = [
   { name: 'python3', for: 'tests that attempt system calls', need: 'test' },
   { name: 'python3-seccomp', for: 'comparing our filter with libseccomp', need: 'test' },
   { name: 'shellcheck', for: 'checking shell scripts', need: 'test' },
+  { name: 'systemd', for: 'checking units (systemd-analyze verify)', need: 'test' },
   { name: 'shfmt', for: 'formatting shell scripts', need: 'test' },
 ];
 

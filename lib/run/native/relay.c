@@ -131,7 +131,8 @@ static void pass_output(struct relay *relay, unsigned char *buffer)
 		for (size_t i = 0; i < held; i++)
 			buffer[i] = buffer[out + i];
 	}
-	if (error != 0 && error != EPIPE && error != EBADF)
+	/* A caller who left has chosen so; a full disk has not been chosen by anybody. */
+	if (error != 0 && error != EPIPE && error != ECONNRESET && error != EBADF)
 		atomic_store(&relay->error, error);
 }
 

@@ -140,6 +140,8 @@ int main(int argc, char **argv)
 	if (!guard_streams() || !parse_options(argc, argv, &options))
 		return STATUS_OURS;
 	watch.signals = take_signals();
+	if (watch.signals < 0)
+		say("cannot take signals: %s", why(errno));
 	record = open_record(&options);
 	if (watch.signals >= 0 && record != -2) {
 		if (has_parent(&options))

@@ -158,8 +158,8 @@ static bool wait_child(struct watch *watch, struct state *state)
 			continue;
 		if (fds[1].revents != 0)
 			take_all_signals(watch, state);
-		if (fds[2].revents != 0)
-			ending->started = take_report(watch->options, &watch->child);
+		if (fds[2].revents != 0 && !take_report(watch->options, &watch->child))
+			ending->started = false;
 		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
 			return true;
 	}

@@ -1,0 +1,61 @@
+// Owns `sandbox doctor`: what this host has and lacks, and what to do about it.
+
+import { join } from 'node:path';
+import { type Command, createCommand } from 'commander';
+import { readTextIfPresent } from '../base/files.ts';
+import { printable } from '../base/printable.ts';
+import type { Finding, Level } from '../engine/doctor/check.ts';
+import { examine } from '../engine/doctor/examine.ts';
+import { selectEngine } from '../engine/select.ts';
+import { nameOfUid } from '../engine/subids.ts';
+import { definedImages } from '../image/definition.ts';
+import { loadHostConfig } from '../profile/hostConfig.ts';
+import type { CliContext, Terminal } from './context.ts';
+import { printJson } from './print.ts';
+
+const colours: Readonly<Record<Level, string>> = { ok: '32', warn: '33', fail: '31' };
+
+/** `ok    kernel.version  Linux 6.1`, and the remedy on a line of its own. */
+export function formatFinding({ level, id, seen, remedy }: Finding, colour: boolean): string {
+  const word = level.padEnd(4);
+  const shown = colour ? `\u001b[${colours[level]}m${word}\u001b[0m` : word;
+  const next = remedy === undefined ? '' : `      ${printable(remedy, 300)}\n`;
+  return `${shown}  ${printable(id, 100)}  ${printable(seen, 400)}\n${next}`;
+}
+
+function summary(terminal: Terminal, engine: string, runs: boolean, findings: readonly Finding[]): void {
+  const count = (level: Level) => findings.filter((finding) => finding.level === level).length;
+  const verdict = runs ? `${engine} can run sandboxes here` : `${engine} cannot run sandboxes here`;
+  terminal.out(`${verdict}: ${count('ok')} ok, ${count('warn')} warn, ${count('fail')} fail\n`);
+}
+
+export function doctorCommand(context: CliContext): Command {
+  return createCommand('doctor')
+    .description('Show what this host has and lacks; exit 1 when the engine cannot run')
+    .option('--engine <name>', 'the engine that must be able to run (default: that of the host configuration)')
+    .option('--json', 'print {runs, engine, findings}')
+    .addHelpText('after', '\nExample:\n  sandbox doctor --engine podman')
+    .action(async (flags: { engine?: string; json?: true }) => {
+      const { paths, uid, gid, terminal } = context;
+      const config = loadHostConfig(paths.hostConfig);
+      const { name: engine } = selectEngine(flags.engine ?? config.engine);
+      const { runs, findings } = await examine({
+        uid,
+        gid,
+        user: nameOfUid(readTextIfPresent('/etc/passwd', 16 << 20) ?? '', uid) ?? String(uid),
+        engine,
+        stores: paths.imageStores,
+        disks: [paths.imageStores[0] ?? paths.data, paths.state, paths.run],
+        floor: config.limits.hostFreeDisk,
+        supervise: join(paths.install, 'dist/native/supervise'),
+        node: process.versions.node,
+        images: definedImages(paths.install),
+      });
+      if (flags.json === true) printJson(terminal, { runs, engine, findings });
+      else {
+        for (const finding of findings) terminal.out(formatFinding(finding, terminal.outColour));
+        summary(terminal, engine, runs, findings);
+      }
+      if (!runs) context.exit(1);
+    });
+}

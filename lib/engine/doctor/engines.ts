@@ -1,0 +1,55 @@
+// Owns what the doctor says about engines: which can run, with which known weaknesses.
+import { CofferdamError, messageOf } from '../../base/errors.ts';
+import { runTool } from '../../base/exec.ts';
+import { printable } from '../../base/printable.ts';
+import { engines } from '../select.ts';
+import { findTool } from '../tools.ts';
+import type { Engine } from '../types.ts';
+import { type Check, type DoctorInput, type Finding, fail, ok, warn } from './check.ts';
+
+async function checkEngine(engine: Engine, { engine: wanted }: DoctorInput): Promise<Finding[]> {
+  const id = `engine.${engine.name}`;
+  const report = engine.name === wanted ? fail : warn;
+  try {
+    const { path, version, weaknesses } = await engine.probe();
+    const note = engine.name === wanted ? ' (used here)' : '';
+    return [
+      ok(id, `${path} ${version}${note}`),
+      ...weaknesses.map((text, i) =>
+        warn(
+          `${id}.weakness${i === 0 ? '' : i + 1}`,
+          text,
+          `a newer ${engine.name}, from Debian's next release or backports`,
+        ),
+      ),
+    ];
+  } catch (cause) {
+    const remedy = cause instanceof CofferdamError ? cause.remedy : 'see the message';
+    return [report(id, printable(messageOf(cause), 300), remedy)];
+  }
+}
+
+/** Engines of the design that this version does not drive: said, never a failure. */
+const others = [
+  { name: 'nerdctl', arguments: ['--version'] },
+  { name: 'docker', arguments: ['--version'] },
+  { name: 'runsc', arguments: ['--version'] },
+] as const;
+
+async function lookFor(name: string, args: readonly string[]): Promise<Finding> {
+  const id = `engine.${name}`;
+  const path = findTool(name);
+  if (path === undefined) return ok(id, 'not installed; this version does not use it');
+  try {
+    const { stdout } = await runTool(path, args, { timeoutMs: 5000 });
+    return ok(id, `${path}: ${printable(stdout.split('\n')[0] ?? '', 80)}; this version does not use it`);
+  } catch (cause) {
+    return ok(id, `${path} does not answer (${printable(messageOf(cause), 80)}); this version does not use it`);
+  }
+}
+
+export const checkEngines: Check = async (input) => {
+  const ours = await Promise.all(engines.map((engine) => checkEngine(engine, input)));
+  const rest = await Promise.all(others.map((other) => lookFor(other.name, other.arguments)));
+  return [...ours.flat(), ...rest];
+};

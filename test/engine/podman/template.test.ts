@@ -1,0 +1,22 @@
+import { test } from 'tap';
+import { fillIn, join, mappedId, templateVariables } from '../../../lib/engine/podman/template.ts';
+import { renderWord } from '../../../lib/engine/words.ts';
+import { placeholderIds, placeholders } from '../../../lib/run/placeholders.ts';
+
+test('every placeholder of a plan but the arguments is a variable here', async (t) => {
+  const { argv, ...texts } = placeholders;
+  const tokens = [...Object.values(texts), ...Object.values(placeholderIds).map(String)];
+  t.same(Object.keys(templateVariables).sort(), tokens.sort());
+  t.equal(templateVariables[argv], undefined);
+});
+
+test('text around a placeholder is quoted, the placeholder is a quoted variable', async (t) => {
+  t.equal(renderWord(fillIn("SANDBOX_RUN_ID=@@RUN_ID@@ it's")), `SANDBOX_RUN_ID="$id"' it'\\''s'`);
+  t.equal(renderWord(join('0:', fillIn('4199999901'), ':1')), '0:"$root_uid":1');
+});
+
+test('an id inside is found in the maps, and one that is in none is an error', async (t) => {
+  const maps = [{ containerID: 65532, hostID: 4_199_999_902, size: 1 }];
+  t.equal(renderWord(mappedId(maps, 65532)), '"$program_uid"');
+  t.throws(() => mappedId(maps, 0), RangeError);
+});
