@@ -160,6 +160,12 @@ const entries = {
     meaning: 'The folder cannot be a workspace.',
     remedy: 'name a plain folder of your own; --workspace DIR:copy leaves the original alone',
   },
+  WORKSPACE_IN_USE: {
+    exit: 125,
+    meaning:
+      'Another sandbox may write to this folder, or to one around or below it, and could swap what we are about to mount.',
+    remedy: 'wait until it has ended, or name a folder of its own for each',
+  },
   ARTIFACTS_INVALID: {
     exit: 2,
     meaning: 'The artifacts cannot be copied to this folder.',

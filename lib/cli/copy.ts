@@ -6,6 +6,7 @@ import { CofferdamError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { formatDuration } from '../base/units.ts';
 import { showPath } from '../run/beneath.ts';
+import { claimFolder } from '../run/claims.ts';
 import { type Copy, findCopy, listCopies, markApplied, removeCopy, settleCopy } from '../run/copy.ts';
 import { applyChanges, judgeChanges } from '../run/copyApply.ts';
 import { type Change, type Changes, listChanges } from '../run/copyChanges.ts';
@@ -46,7 +47,7 @@ function printList(context: CliContext, json: boolean): void {
   const rows = copies.map(({ id, source, createdMs, appliedMs }) => {
     return [
       id,
-      formatDuration(Math.floor(Math.max(0, now - createdMs) / 60_000) * 60_000),
+      formatDuration(Math.max(1, Math.ceil((now - createdMs) / 60_000)) * 60_000),
       appliedMs === undefined ? 'no' : 'yes',
       printable(source),
     ];
@@ -157,8 +158,14 @@ async function applyCopy(context: CliContext, copy: Copy, flags: ApplyFlags): Pr
     );
   }
   const dryRun = flags.dryRun === true;
-  applyChanges({ copy, changes: judged.applicable, after, dryRun });
-  if (!dryRun) markApplied(copy, Date.now());
+  // No sandbox writes to the folder meanwhile.
+  const claim = claimFolder({ claims: join(context.paths.state, 'claims'), source: copy.source, mode: 'rw' });
+  try {
+    applyChanges({ copy, changes: judged.applicable, after, dryRun });
+    if (!dryRun) markApplied(copy, Date.now());
+  } finally {
+    claim.release();
+  }
   const { terminal } = context;
   const applied = judged.applicable.map(describeChange);
   if (flags.json === true) {

@@ -36,14 +36,16 @@ export function removeTree(folder: string): void {
   if (existsSync(folder)) runToolSync('unshare', ['--map-auto', '--map-root-user', ...rm], { timeoutMs: 300_000 });
 }
 
-function sweep(store: string, uid: number, user: BuildUser): void {
+function sweep(store: string, uid: number): void {
   for (const name of readdirSync(store).filter((entry) => entry.startsWith(prefix))) {
     const lock = join(store, name, 'lock');
     // Made and locked under the store's lock, which we hold: without a lock it is dead.
     if (existsSync(lock) && !isUnlocked(lock)) continue;
     removeTree(join(store, name));
     const outside = outsideWork(name, uid);
-    if (lstatSync(outside, { throwIfNoEntry: false })?.uid === user.uid) removeTree(outside);
+    // /var/tmp is open to all: a plain user leaves alone what somebody else put there under this name.
+    const found = lstatSync(outside, { throwIfNoEntry: false });
+    if (found !== undefined && (uid === 0 || found.uid === uid)) removeTree(outside);
   }
 }
 
@@ -67,7 +69,7 @@ export async function openPartial(store: string, uid: number, user: BuildUser): 
   const lockFile = join(folder, 'lock');
   const work = isTraversable(store) ? join(folder, 'work') : outsideWork(name, uid);
   const lock = await withLock(storeLockFile(store), async (): Promise<HeldLock> => {
-    sweep(store, uid, user);
+    sweep(store, uid);
     try {
       makeSharedFolder(folder);
       const held = await takeLock(lockFile, 'shared');

@@ -83,6 +83,8 @@ class Collector {
     const text = decodePath(name);
     if (text === undefined || printable(text, 256) !== text)
       return 'its name is not UTF-8, or holds invisible characters';
+    // PATH_MAX: what the result names whole can be opened in one piece.
+    if (path.length > 4000) return 'its path is too long';
     if (found.isSymbolicLink()) return 'it is a link';
     if (!found.isFile() && !found.isDirectory()) return 'it is neither a file nor a folder';
     if (found.dev !== this.device) return 'it lies on another file system';

@@ -1,8 +1,8 @@
 // Owns copies of workspaces: made before a run, settled after it, found by the run's id, removed.
-import { chmodSync, lstatSync, mkdirSync, readdirSync, statfsSync } from 'node:fs';
+import { type BigIntStats, chmodSync, lstatSync, mkdirSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CofferdamError, errnoOf } from '../base/errors.ts';
+import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
 import { diskError, readTextIfPresent, writeFileAtomic } from '../base/files.ts';
 import { checkId, idPattern } from '../base/ids.ts';
 import { printable } from '../base/printable.ts';
@@ -94,7 +94,8 @@ export async function makeCopy(request: CopyRequest): Promise<Copy> {
     });
   }
   try {
-    await copyTree(source, places.base, signal);
+    await copyReadable(source, places.base, signal);
+    checkSame(source, places.base, found);
     await stripSetId(places.base, signal);
     await copyTree(places.base, places.work, signal);
     await removeNamed(places.base, '.git', signal);
@@ -115,16 +116,37 @@ export async function makeCopy(request: CopyRequest): Promise<Copy> {
   }
 }
 
+function unreadable(source: string, cause: unknown): CofferdamError {
+  return new CofferdamError('WORKSPACE_INVALID', `${printable(source)} cannot be copied: ${messageOf(cause)}`, {
+    cause,
+    remedy: 'make it readable for you (chmod -R u+rX), or name a smaller folder',
+  });
+}
+
 async function measureReadable(source: string, signal: AbortSignal): Promise<number> {
   try {
     return await measureTree(source, signal);
   } catch (cause) {
-    if (signal.aborted) throw cause;
-    throw new CofferdamError('WORKSPACE_INVALID', `${printable(source)} cannot be copied: part of it cannot be read`, {
-      cause,
-      remedy: 'make it readable for you (chmod -R u+rX), or name a smaller folder',
-    });
+    throw signal.aborted ? cause : unreadable(source, cause);
   }
+}
+
+async function copyReadable(source: string, base: string, signal: AbortSignal): Promise<void> {
+  try {
+    await copyTree(source, base, signal);
+  } catch (cause) {
+    const own = signal.aborted || (cause instanceof CofferdamError && cause.code === 'DISK_FULL');
+    throw own ? cause : unreadable(source, cause);
+  }
+}
+
+// A link that took the folder's place would have been copied as one, and what follows would act on its target.
+function checkSame(source: string, base: string, was: BigIntStats): void {
+  const now = lstatSync(source, { bigint: true });
+  if (now.dev === was.dev && now.ino === was.ino && lstatSync(base).isDirectory()) return;
+  throw new CofferdamError('WORKSPACE_INVALID', `${printable(source)} was replaced while it was copied`, {
+    remedy: 'try again',
+  });
 }
 
 /**

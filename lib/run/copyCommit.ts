@@ -175,6 +175,14 @@ class Commit {
     }
   }
 
+  /** By the names we gave, never recursive: a sandbox that writes to the folder could put links there. */
+  clear(name: string): void {
+    this.request.changes.forEach((_, i) => {
+      for (const kind of ['new', 'old']) rmSync(at(this.stage, `${kind}-${i}`), { force: true });
+    });
+    rmdirSync(at(this.request.original, name));
+  }
+
   private takeBack(): void {
     const failed: unknown[] = [];
     for (const step of this.undo.reverse()) {
@@ -225,7 +233,7 @@ export function commitChanges(request: CommitRequest): void {
   try {
     commit.run();
   } finally {
+    if (!commit.stranded) commit.clear(name);
     closeSync(stage);
-    if (!commit.stranded) rmSync(at(original, name), { recursive: true, force: true });
   }
 }

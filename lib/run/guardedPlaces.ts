@@ -203,5 +203,7 @@ function hasChosenParent(path: BytePath, chosen: ReadonlyMap<BytePath, unknown>)
  * Stricter than selectGuarded, for what is put into a folder from outside it.
  */
 export function isGuardedPath(path: BytePath): boolean {
-  return path.split('/').some((step) => step.toLowerCase() === '.git' || isGuardedName(step));
+  const steps = path.toLowerCase().split('/');
+  const dependencies = steps.indexOf('node_modules');
+  return steps.some((step, i) => step === '.git' || (isGuardedName(step) && (dependencies < 0 || i < dependencies)));
 }

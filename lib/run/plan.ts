@@ -95,6 +95,7 @@ async function render(
     init: ensureInit(paths),
     seccomp,
     ids: mapIds(ids, profile.user, placeholderIds, program),
+    callerIsRoot: ids.callerUid === 0,
     workspace,
     artifacts: request.collectsArtifacts ? folders.collect : undefined,
     argv: [placeholders.argv],

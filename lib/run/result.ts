@@ -2,7 +2,7 @@
 import { CofferdamError } from '../base/errors.ts';
 
 export type RunStatus = 'completed' | 'failed' | 'timeout' | 'oom' | 'cancelled' | 'refused';
-export type EndReason = 'exited' | 'signal' | 'timeout' | 'idle' | 'oom' | 'cancelled' | 'launch';
+export type EndReason = 'exited' | 'signal' | 'timeout' | 'idle' | 'oom' | 'cancelled' | 'output' | 'launch';
 
 /** One line of runs.log, as the supervisor wrote it. Times in ms since the epoch, bytes as produced by the program. */
 export interface RunRecord {
@@ -57,7 +57,7 @@ export interface RunResult {
 }
 
 const linePattern =
-  /^1 ([A-Za-z0-9_-]{1,64}) ([0-9a-f]{64}) ([A-Za-z0-9_-]{1,64}) ([A-Za-z0-9_-]{1,64}) ([0-9]{1,16}) ([0-9]{1,16}) ([0-9]{1,3}) (exited|signal|timeout|idle|oom|cancelled|launch) ([0-9]{1,19}) ([0-9]{1,19}) (-|o|e|oe)$/;
+  /^1 ([A-Za-z0-9_-]{1,64}) ([0-9a-f]{64}) ([A-Za-z0-9_-]{1,64}) ([A-Za-z0-9_-]{1,64}) ([0-9]{1,16}) ([0-9]{1,16}) ([0-9]{1,3}) (exited|signal|timeout|idle|oom|cancelled|output|launch) ([0-9]{1,19}) ([0-9]{1,19}) (-|o|e|oe)$/;
 
 /** A line of runs.log. Throws LAUNCH_FAILED for anything else: a record is never guessed. */
 export function parseRecord(line: string): RunRecord {
@@ -107,6 +107,8 @@ export function signalOf(exitCode: number): string | null {
 export function statusOf(record: Pick<RunRecord, 'reason' | 'exitCode'>): RunStatus {
   if (record.reason === 'timeout' || record.reason === 'idle') return 'timeout';
   if (record.reason === 'oom' || record.reason === 'cancelled') return record.reason;
+  // `output`: our own stdout or stderr could not be written; the program is not to blame, but its output is lost.
+  if (record.reason === 'output') return 'failed';
   if (record.reason === 'launch') return 'refused';
   return record.exitCode === 0 ? 'completed' : 'failed';
 }

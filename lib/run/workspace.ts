@@ -1,13 +1,14 @@
 // Owns which host folder may be a workspace, and how. The checks are a list; each says why it refuses and what to do.
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { CofferdamError, errnoOf } from '../base/errors.ts';
 import type { Paths } from '../base/paths.ts';
 import { printable } from '../base/printable.ts';
 import type { HostIds } from '../spec/uidmap.ts';
 import { showPath } from './beneath.ts';
+import { type Claim, claimFolder } from './claims.ts';
 import { findEntries } from './findEntries.ts';
-import { findGuarded, type GuardedMarks } from './guarded.ts';
+import { findGuarded, type Guarded, type GuardedMarks } from './guarded.ts';
 import { isGuardedName } from './guardedPlaces.ts';
 import { findPlaceFault } from './hostPlaces.ts';
 
@@ -47,6 +48,8 @@ export interface CheckedWorkspace {
   readonly guarded: readonly string[];
   /** rw only: for setAsideNew after the run. */
   readonly marks: GuardedMarks;
+  /** To be armed before a start in rw, and released in any case, at the latest when the sandbox is gone. */
+  readonly claim: Claim;
 }
 
 function invalid(message: string, remedy?: string): CofferdamError {
@@ -160,27 +163,38 @@ async function checkSpecials(path: string, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * The folder, judged for `mode`. Throws WORKSPACE_INVALID with the reason and what to do.
+ * The folder, judged for `mode` and claimed. Throws WORKSPACE_INVALID with the reason and what to do, and WORKSPACE_IN_USE.
  *
- * Names are judged here and used later by the runtime. The folder is compared once more at the end; whoever may still
- * swap a parent folder after that has the caller's uid, or root's, and needs no sandbox (DESIGN.md, adversaries).
+ * Names are judged here and used later by the runtime. Guests are kept from swapping them in between by claims; the folder
+ * is compared once more at the end. Whoever may still swap a parent folder after that has the caller's uid, or
+ * root's, and needs no sandbox (DESIGN.md, adversaries).
  */
 export async function checkWorkspace(request: WorkspaceRequest): Promise<CheckedWorkspace> {
-  const { mode, ids, signal } = request;
+  const { mode, ids, paths: own, home } = request;
   const { path, found } = resolveFolder(request.source, request.cwd);
-  const { paths: own, home } = request;
   const fault = await findPlaceFault({ path, paths: own, home, uids: [ids.callerUid, found.uid] });
   if (fault !== undefined) throw invalid(`${printable(path)} ${fault.why}`, fault.remedy);
   checkNotGuarded(path, request);
   checkOwner(path, found, request);
   checkReach(path, found, request);
+  const claim = claimFolder({ claims: join(own.state, 'claims'), source: path, mode });
+  try {
+    const guarded = await checkContents(path, found, request);
+    const ownerGid = ids.callerUid === 0 ? found.gid : ids.callerGid;
+    return { source: path, ownerUid: found.uid, ownerGid, guarded: guarded.paths, marks: guarded.marks, claim };
+  } catch (cause) {
+    claim.release();
+    throw cause;
+  }
+}
+
+async function checkContents(path: string, found: Stats, { mode, signal }: WorkspaceRequest): Promise<Guarded> {
   await checkSpecials(path, signal);
-  const { paths, marks } =
-    mode === 'rw' ? await findGuarded(path, signal) : { paths: [], marks: { places: new Map(), expected: [] } };
+  const none = { paths: [], marks: { places: new Map(), expected: [] } };
+  const guarded = mode === 'rw' ? await findGuarded(path, signal) : none;
   const now = lstatSync(path, { throwIfNoEntry: false });
   if (now === undefined || now.dev !== found.dev || now.ino !== found.ino || realpathSync(path) !== path) {
     throw invalid(`${printable(path)} was replaced while it was being checked`, 'try again');
   }
-  const ownerGid = ids.callerUid === 0 ? found.gid : ids.callerGid;
-  return { source: path, ownerUid: found.uid, ownerGid, guarded: paths, marks };
+  return guarded;
 }

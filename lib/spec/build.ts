@@ -13,6 +13,8 @@ export interface SpecRequest {
   /** The filter as BPF, and the same as an OCI section for runtimes that do not know the annotation. */
   readonly seccomp: { readonly bpf: Uint8Array; readonly oci: unknown };
   readonly ids: SlotMap;
+  /** Whether root runs us: only then is RLIMIT_NPROC counted for the sandbox alone. */
+  readonly callerIsRoot: boolean;
   readonly workspace: WorkspaceSource;
   readonly artifacts: string | undefined;
   readonly argv: readonly string[];
@@ -64,7 +66,8 @@ function resourceLimits(profile: Profile, ownUid: boolean): OciSpec['process']['
     both('RLIMIT_FSIZE', profile.limits.fileSize),
     // 1, not 0: with a pipe in core_pattern the kernel ignores 0 and runs the host's handler (core(5)).
     both('RLIMIT_CORE', 1),
-    // A second wall behind pids.max; counted by host uid, so only where nobody else has that uid (setrlimit(2)).
+    // A second wall behind pids.max. The runtime sets it while it still has the caller's uid, and the kernel counts by uid
+    // (setrlimit(2)): for a plain user all of the user's own processes would count.
     ...(ownUid ? [both('RLIMIT_NPROC', profile.limits.pids)] : []),
   ];
 }
@@ -72,7 +75,7 @@ function resourceLimits(profile: Profile, ownUid: boolean): OciSpec['process']['
 /** The spec of one run, or of a plan when ids, argv and names are placeholders. Throws nothing. */
 export function buildSpec(request: SpecRequest): OciSpec {
   const { profile, workspace } = request;
-  const ownUid = workspace.mode !== 'rw' && !profile.mounts.some((mount) => mount.mode === 'rw');
+  const ownUid = request.callerIsRoot && workspace.mode !== 'rw';
   return {
     ociVersion: '1.0.2',
     process: {

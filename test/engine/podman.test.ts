@@ -20,13 +20,21 @@ test('refuses limits that its own processes would not fit in, naming the field a
     message: /limits\.memory.*crun can/,
     remedy: 'use --engine crun',
   });
-  t.throws(() => podmanEngine.refuse(parsed({ limits: { pids: 63 } })), { code: 'ENGINE_CANNOT', message: /limits\.pids/ });
+  t.throws(() => podmanEngine.refuse(parsed({ limits: { pids: 63 } })), {
+    code: 'ENGINE_CANNOT',
+    message: /limits\.pids/,
+  });
   t.doesNotThrow(() => podmanEngine.refuse(parsed({ limits: { memory: '96m', pids: 64 } })));
 });
 
 test('refuses mount targets that its options cannot write', async (t) => {
   for (const target of ['/opt/a,rw', '/opt/a"b']) {
-    const profile = parsed({ mounts: [{ source: '/srv/x', target: '/opt/fine' }, { source: '/srv/x', target }] });
+    const profile = parsed({
+      mounts: [
+        { source: '/srv/x', target: '/opt/fine' },
+        { source: '/srv/x', target },
+      ],
+    });
     t.throws(() => podmanEngine.refuse(profile), { code: 'ENGINE_CANNOT', message: /mounts\[1\]\.target/ });
   }
 });

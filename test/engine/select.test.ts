@@ -2,7 +2,10 @@ import { test } from 'tap';
 import { engines, selectEngine } from '../../lib/engine/select.ts';
 
 test('engines are found by name, and crun is the first', async (t) => {
-  t.same(engines.map(({ name }) => name), ['crun', 'podman']);
+  t.same(
+    engines.map(({ name }) => name),
+    ['crun', 'podman'],
+  );
   t.equal(selectEngine('podman').name, 'podman');
 });
 

@@ -164,7 +164,7 @@ test('a racing swap of a file for a link never brings the target out', async (t)
   writeTree(from, { 'd/in': 'honest', f: 'honest' });
   const script = [
     'i=0',
-    'while [ $i -lt 300 ]; do',
+    'while [ $i -lt 60 ]; do',
     'ln -s "$1/secret/in" "$2/l" && mv -fT "$2/l" "$2/f"; cp "$1/honest/in" "$2/n" && mv -fT "$2/n" "$2/f"',
     'mv -T "$2/d" "$2/d2"; ln -s "$1/secret" "$2/d"; rm "$2/d"; mv -T "$2/d2" "$2/d"',
     'i=$((i + 1)); done',
@@ -180,16 +180,18 @@ test('a racing swap of a file for a link never brings the target out', async (t)
     ended = true;
   });
   let taken = 0;
+  const contents = new Set<string>();
   for (let round = 0; round < 2000 && !ended; round++) {
     const to = join(root, `to${round}`);
     mkdirSync(to);
     taken += collect(from, to).artifacts.length;
-    for (const name of ['f', 'd/in'])
-      if (existsSync(join(to, name))) t.equal(readFileSync(join(to, name), 'utf8'), 'honest');
+    for (const file of ['f', 'd/in'].map((name) => join(to, name)))
+      if (existsSync(file)) contents.add(readFileSync(file, 'utf8'));
     await new Promise((resolve) => setImmediate(resolve));
   }
   await done;
   t.ok(taken > 0, 'something was there to be taken');
+  t.same([...contents], ['honest']);
 });
 
 test('a full disk leaves whole files and none half-written, with exit status 125', (t) => {

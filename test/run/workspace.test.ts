@@ -19,8 +19,18 @@ import {
 
 export const needs = ['root'];
 
-function check(root: string, source: string, mode: WorkspaceMode, home?: string) {
-  return checkWorkspace({ source, mode, cwd: root, ids, paths: pathsBelow(join(root, 'ours')), home, signal: never });
+async function check(root: string, source: string, mode: WorkspaceMode, home?: string) {
+  const checked = await checkWorkspace({
+    source,
+    mode,
+    cwd: root,
+    ids,
+    paths: pathsBelow(join(root, 'ours')),
+    home,
+    signal: never,
+  });
+  checked.claim.release();
+  return checked;
 }
 
 async function refusal(act: () => unknown): Promise<CofferdamError> {

@@ -87,3 +87,15 @@ test('our variables cannot be overridden by the profile', (t) => {
   t.equal(spec.process.env.filter((line) => line.startsWith('SANDBOX_RUN_ID=')).length, 1);
   t.end();
 });
+
+test('RLIMIT_NPROC is set only where it counts the sandbox alone', (t) => {
+  const request = sampleRequest(shippedProfile('base-tools'));
+  const has = (callerIsRoot: boolean, mode: 'scratch' | 'rw') =>
+    buildSpec({ ...request, callerIsRoot, workspace: { ...request.workspace, mode } }).process.rlimits.some(
+      ({ type }) => type === 'RLIMIT_NPROC',
+    );
+  t.ok(has(true, 'scratch'));
+  t.notOk(has(false, 'scratch'), 'a plain user has other processes under the uid that counts');
+  t.notOk(has(true, 'rw'), 'so has the owner of a folder');
+  t.end();
+});

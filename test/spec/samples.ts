@@ -40,6 +40,7 @@ export function sampleRequest(profile: Profile): SpecRequest {
     init: '/var/lib/cofferdam/init/tini',
     seccomp: compileSeccomp({ arch: 'x86_64', writableHostFolder }),
     ids: mapIds(ids, profile.user, slotIds(ids, 5), { kind: 'slot' }),
+    callerIsRoot: false,
     workspace: { mode: 'scratch', source: '/home/user/project', guarded: ['.git/hooks'] },
     artifacts: undefined,
     argv: ['/bin/true', 'a "b"\n'],

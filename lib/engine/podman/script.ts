@@ -6,7 +6,10 @@ import type { Lowered } from './lower.ts';
 export interface ScriptInput {
   /** Absolute paths. */
   readonly tools: Readonly<
-    Record<'podman' | 'crun' | 'conmon' | 'sh' | 'unshare' | 'setpriv' | 'mount' | 'findmnt' | 'mkdir' | 'ln' | 'id', string>
+    Record<
+      'podman' | 'crun' | 'conmon' | 'sh' | 'unshare' | 'setpriv' | 'mount' | 'findmnt' | 'mkdir' | 'ln' | 'id',
+      string
+    >
   >;
   readonly planDirectory: string;
   /** What the launcher passes, in this order, before the program's arguments. */
@@ -26,7 +29,7 @@ export function renderOutside({ tools, planDirectory, variables }: ScriptInput):
 # the kernel ends them all with the first process, which ends with us (pid_namespaces(7), PR_SET_PDEATHSIG).
 set -eu
 run_dir=$${position}
-${tools.mkdir} "$run_dir/podman"
+${tools.mkdir} "$run_dir/podman" "$run_dir/started"
 own='--user --map-root-user --map-auto'
 # A shell gives its background commands /dev/null before it looks at their redirections.
 exec 3<&0
@@ -44,7 +47,7 @@ while kill -0 "$child" 2>/dev/null; do
 	wait "$child" || status=$?
 done
 # podman's own failures have the statuses of programs that were not found; without this file no program was started.
-[ -s "$run_dir/pid" ] ||
+[ -s "$run_dir/started/pid" ] ||
 	printf '%s\\n' '{"level":"error","msg":"podman did not start it; what it said stands above"}' >>"$run_dir/log"
 exit "$status"
 `;
@@ -62,15 +65,15 @@ function prepareMount({ type, source, options }: Lowered['prepared'][number], at
 }
 
 function renderRun(input: ScriptInput & Lowered): string {
-  const { tools, planDirectory, targets, flags, boundsProcesses } = input;
+  const { tools, targets, flags, boundsProcesses } = input;
   const below = (name: string) => `"$short/${name}"`;
   const mounts = targets.map((target, at) => `--mount type=bind,src="$short/mounts/${at}",${quoteLiteral(target)}`);
   const lines = [
     `exec ${tools.podman} --root ${below('store')} --runroot ${below('state')} --tmpdir ${below('tmp')}`,
     `--default-mounts-file /dev/null --log-level error --runtime ${tools.crun} --runtime-flag root=${below('crun')}`,
     'run --rm --interactive --pull never --cgroups=disabled --sdnotify ignore --systemd=false --passwd=false --no-hosts',
-    `--image-volume ignore --unsetenv HOSTNAME --name "cofferdam-$id" --label "cofferdam.run=$id" --pidfile "$run_dir/pid"`,
-    `--security-opt seccomp=${quoteLiteral(`${planDirectory}/seccomp.json`)}`,
+    `--image-volume ignore --unsetenv HOSTNAME --name "cofferdam-$id" --label "cofferdam.run=$id" --pidfile ${below('started/pid')}`,
+    `--security-opt seccomp=${below('plan/seccomp.json')}`,
     ...(boundsProcesses ? [] : ['--ulimit "nproc=$processes:$processes"']),
     ...pairs(flags),
     ...mounts,
@@ -148,15 +151,19 @@ make_bind() {
 
 # What podman writes lies on a tmpfs that ends with these namespaces.
 ${tools.mount} -t tmpfs -o size=32m,nr_inodes=4096,mode=0711 podman "$own"
-${tools.mkdir} "$own/mounts" "$own/rootfs" "$own/link" "$own/link/etc"
+${tools.mkdir} "$own/mounts" "$own/rootfs" "$own/plan" "$own/started" "$own/link" "$own/link/etc"
 # podman writes /etc/mtab into an image that has none. Images are read-only, also to podman, so it finds one above them.
 ${tools.ln} -s ../proc/self/mounts "$own/link/etc/mtab"
 ${tools.mount} -t overlay -o "ro,nosuid,nodev,lowerdir=$own/link:"${quoteLiteral(rootfs)} podman "$own/rootfs"
+bind ${quoteLiteral(planDirectory)} "$own/plan" ro
+${tools.mount} --bind "$run_dir/started" "$own/started"
 ${prepared.map(prepareMount).join('\n')}
 ${boundsProcesses ? '' : readProcesses}
-# podman takes no path of more than 50 characters for its state, and root inside must pass all its folders.
+# podman takes no path of more than 50 characters for its state, and root inside must pass all its folders. The current
+# folder may lie below what this hides.
+cd /
 ${tools.mount} --rbind "$own" "$short"
-export HOME="$short" CONTAINERS_CONF=${quoteLiteral(`${planDirectory}/containers.conf`)} CONTAINERS_STORAGE_CONF=${quoteLiteral(`${planDirectory}/storage.conf`)}
+export HOME="$short" CONTAINERS_CONF="$short/plan/containers.conf" CONTAINERS_STORAGE_CONF="$short/plan/storage.conf"
 ${renderRun(input)}
 `;
 }

@@ -15,12 +15,15 @@ function valuesOf(flags: readonly string[], name: string): string[] {
   return flags.flatMap((flag, i) => (flag === name ? [flags[i + 1] ?? ''] : []));
 }
 
-test('every mount of the spec but the kernel\'s own is prepared and bound to its place', async (t) => {
+test("every mount of the spec but the kernel's own is prepared and bound to its place", async (t) => {
   const spec = sampleTemplate();
   const { prepared, targets } = lowerSpec(spec, options);
   const kernel = ['/proc', '/dev', '/dev/pts', '/sys'];
   const wanted = spec.mounts.map(({ destination }) => destination).filter((path) => !kernel.includes(path));
-  t.same(targets.map((target) => /^dst=([^,]+)/.exec(target)?.[1]), wanted);
+  t.same(
+    targets.map((target) => /^dst=([^,]+)/.exec(target)?.[1]),
+    wanted,
+  );
   t.equal(prepared.length, wanted.length);
 });
 
@@ -28,7 +31,10 @@ test('a tmpfs keeps its size, its inodes and its owner, in ids of the host', asy
   const spec = sampleTemplate();
   const at = lowerSpec(spec, options).targets.findIndex((target) => target.startsWith('dst=/tmp,'));
   const options_ = renderWord(lowerSpec(spec, options).prepared[at]?.options ?? '');
-  t.match(options_, /^nosuid,nodev,noexec,size=[0-9]+,nr_inodes=[0-9]+,mode=0700,uid="\$program_uid",gid="\$program_gid"$/);
+  t.match(
+    options_,
+    /^nosuid,nodev,noexec,size=[0-9]+,nr_inodes=[0-9]+,mode=0700,uid="\$program_uid",gid="\$program_gid"$/,
+  );
 });
 
 test('a writable host folder is bound with its flags, and guarded places read-only above it', async (t) => {
@@ -39,9 +45,13 @@ test('a writable host folder is bound with its flags, and guarded places read-on
   t.match(find('/workspace/.git/hooks')?.options, /,ro$/);
 });
 
-test('masked and read-only paths are at least the spec\'s, and what podman adds is masked too', async (t) => {
+test("masked and read-only paths are at least the spec's, and what podman adds is masked too", async (t) => {
   const spec = sampleTemplate();
-  const masks = valuesOf(flagsOf(spec), '--security-opt').find((value) => value.startsWith('mask='))?.slice(5).split(':') ?? [];
+  const masks =
+    valuesOf(flagsOf(spec), '--security-opt')
+      .find((value) => value.startsWith('mask='))
+      ?.slice(5)
+      .split(':') ?? [];
   for (const path of spec.linux.maskedPaths) t.ok(masks.includes(path), path);
   const readonly = ['/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
   for (const path of spec.linux.readonlyPaths) t.ok(masks.includes(path) || readonly.includes(path), path);

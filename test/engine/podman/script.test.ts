@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { runTool } from '../../../lib/base/exec.ts';
 import { CofferdamError } from '../../../lib/base/errors.ts';
+import { runTool } from '../../../lib/base/exec.ts';
 import { renderContainersConf } from '../../../lib/engine/podman/config.ts';
 import { lowerSpec } from '../../../lib/engine/podman/lower.ts';
 import { renderInside, renderOutside } from '../../../lib/engine/podman/script.ts';
@@ -11,9 +11,34 @@ import { podmanSeccomp } from '../../../lib/engine/podman/seccomp.ts';
 import { matchGolden } from '../../golden.ts';
 import { sampleTemplate } from './sample.ts';
 
-const names = ['podman', 'crun', 'conmon', 'sh', 'unshare', 'setpriv', 'mount', 'findmnt', 'ln', 'mkdir', 'id'] as const;
-const tools = Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as Record<(typeof names)[number], string>;
-const variables = ['run_dir', 'id', 'task', 'job', 'workspace', 'root_uid', 'root_gid', 'program_uid', 'program_gid'] as const;
+const names = [
+  'podman',
+  'crun',
+  'conmon',
+  'sh',
+  'unshare',
+  'setpriv',
+  'mount',
+  'findmnt',
+  'ln',
+  'mkdir',
+  'id',
+] as const;
+const tools = Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as Record<
+  (typeof names)[number],
+  string
+>;
+const variables = [
+  'run_dir',
+  'id',
+  'task',
+  'job',
+  'workspace',
+  'root_uid',
+  'root_gid',
+  'program_uid',
+  'program_gid',
+] as const;
 const script = { tools, planDirectory: '/plan', variables };
 const cannot = (field: string) => new CofferdamError('ENGINE_CANNOT', field);
 const golden = join(import.meta.dirname, 'golden');
@@ -46,7 +71,14 @@ test('the scripts pass shellcheck and shfmt', async (t) => {
 test('the configuration names our runtime, and nothing that a host would add', async (t) => {
   const text = renderContainersConf(tools);
   t.match(text, 'crun = ["/usr/bin/crun"]');
-  for (const line of ['devices = []', 'volumes = []', 'hooks_dir = []', 'env_host = false', 'http_proxy = false', 'default_capabilities = []']) {
+  for (const line of [
+    'devices = []',
+    'volumes = []',
+    'hooks_dir = []',
+    'env_host = false',
+    'http_proxy = false',
+    'default_capabilities = []',
+  ]) {
     t.ok(text.split('\n').includes(line), line);
   }
 });
@@ -55,7 +87,10 @@ test('the filter is written as podman reads it', async (t) => {
   const section = sampleTemplate().linux.seccomp as { syscalls: { names: string[] }[] };
   const written = podmanSeccomp(section) as { defaultAction: string; syscalls: { names: string[]; args: unknown[] }[] };
   t.equal(written.defaultAction, 'SCMP_ACT_ERRNO');
-  t.same(written.syscalls.map((rule) => rule.names), section.syscalls.map((rule) => rule.names));
+  t.same(
+    written.syscalls.map((rule) => rule.names),
+    section.syscalls.map((rule) => rule.names),
+  );
   t.throws(() => podmanSeccomp(undefined), { code: 'SPEC_INVALID' });
 });
 

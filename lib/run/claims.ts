@@ -1,0 +1,161 @@
+// Owns who uses which host folder right now, so that no guest can swap a folder under the start of another sandbox, and so
+// that a folder which a killed run wrote to is still looked through.
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CofferdamError, errnoOf } from '../base/errors.ts';
+import { ensureDirectory, readTextIfPresent, writeFileAtomic } from '../base/files.ts';
+import { printable } from '../base/printable.ts';
+import type { GuardedMarks } from './guarded.ts';
+import { isWithin } from './hostPlaces.ts';
+import { type SetAside, setAsideNew } from './setAside.ts';
+
+const claimSchema = z.strictObject({
+  source: z.string(),
+  mode: z.enum(['ro', 'rw', 'copy']),
+  /** Of the process that holds it; with its start time and the boot, because pids are used again. */
+  pid: z.int(),
+  started: z.string(),
+  boot: z.string(),
+  /** Present while a guest may write: what guarded places were before. */
+  marks: z
+    .strictObject({ places: z.array(z.tuple([z.string(), z.string()])), expected: z.array(z.string()) })
+    .optional(),
+});
+
+type ClaimText = z.output<typeof claimSchema>;
+
+export interface Claim {
+  /** From here on a guest may write to the folder: if we are killed, it is looked through by whoever comes next. */
+  arm(marks: GuardedMarks): void;
+  /** The sandbox is gone and the folder was looked through, or nothing was started. Twice is once. */
+  release(): void;
+}
+
+export interface ClaimRequest {
+  /** Folder of all claims: `<state>/claims`. */
+  readonly claims: string;
+  /** Absolute and real. */
+  readonly source: string;
+  readonly mode: ClaimText['mode'];
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** Start time of a live process in clock ticks since boot (proc(5), field 22); undefined when there is none. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ESRCH') return undefined;
+    throw cause;
+  }
+}
+
+function isLive({ pid, started, boot }: ClaimText): boolean {
+  return boot === bootId() && startTime(pid) === started;
+}
+
+function readClaims(claims: string): { file: string; claim: ClaimText }[] {
+  ensureDirectory(claims);
+  return readdirSync(claims)
+    .filter((name) => name.endsWith('.claim'))
+    .flatMap((name) => {
+      const file = join(claims, name);
+      const text = readTextIfPresent(file, 64 << 20);
+      if (text === undefined) return [];
+      try {
+        return [{ file, claim: claimSchema.parse(JSON.parse(text)) }];
+      } catch (cause) {
+        throw new CofferdamError('CONFIG_UNREADABLE', `${printable(file)} is damaged`, { cause });
+      }
+    });
+}
+
+/**
+ * Whether two uses of folders endanger each other. A guest that writes to a folder can put a link in the place of whatever lies
+ * below it between our check and the mount or copy. The folder's own name is out of its reach, so a read-only mount of the
+ * same folder, or of one around it, is safe; a second writable one or a copy is not: they name places below.
+ */
+export function conflicts(one: Pick<ClaimText, 'source' | 'mode'>, other: Pick<ClaimText, 'source' | 'mode'>): boolean {
+  const endangers = (writer: typeof one, used: typeof one) => {
+    if (writer.mode !== 'rw') return false;
+    if (used.source !== writer.source && isWithin(used.source, writer.source)) return true;
+    return used.mode !== 'ro' && isWithin(writer.source, used.source);
+  };
+  return endangers(one, other) || endangers(other, one);
+}
+
+/**
+ * Claims a folder for a run of this process. Written first and compared afterwards, so that of two at once at most one goes on.
+ * Throws WORKSPACE_IN_USE.
+ */
+export function claimFolder({ claims, source, mode }: ClaimRequest): Claim {
+  ensureDirectory(claims);
+  const file = join(claims, `${randomBytes(8).toString('hex')}.claim`);
+  const started = startTime(process.pid) ?? '';
+  const own: ClaimText = { source, mode, pid: process.pid, started, boot: bootId() };
+  const write = (claim: ClaimText) => writeFileAtomic(file, `${JSON.stringify(claim)}\n`);
+  const release = () => rmSync(file, { force: true });
+  write(own);
+  try {
+    const others = readClaims(claims).filter((found) => found.file !== file);
+    // What a dead process never armed stands for nothing; armed, for a folder that nobody has looked through yet.
+    const over = others.filter((found) => found.claim.marks === undefined && !isLive(found.claim));
+    for (const found of over) rmSync(found.file, { force: true });
+    const other = others.find((found) => !over.includes(found) && conflicts(own, found.claim));
+    if (other !== undefined) {
+      const dead = !isLive(other.claim);
+      const why = dead ? 'was written to by a run that was killed' : 'is in use by another sandbox that may write';
+      throw new CofferdamError('WORKSPACE_IN_USE', `${printable(other.claim.source)} ${why}`, {
+        ...(dead ? { remedy: 'have it looked through: sandbox gc' } : {}),
+      });
+    }
+  } catch (cause) {
+    release();
+    throw cause;
+  }
+  return {
+    arm: ({ places, expected }) => write({ ...own, marks: { places: [...places], expected: [...expected] } }),
+    release,
+  };
+}
+
+export interface SweepRequest {
+  readonly claims: string;
+  /** A folder of the state; what is set aside goes to numbered folders in it. */
+  readonly destination: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Looks through the folders that killed runs wrote to and drops the claims of dead processes. Throws what setAsideNew
+ * throws; that folder's claim then stays. A folder that is gone has nothing to be looked through.
+ */
+export async function sweepClaims({ claims, destination, signal }: SweepRequest): Promise<SetAside[]> {
+  const moved: SetAside[] = [];
+  for (const { file, claim } of readClaims(claims).filter((found) => !isLive(found.claim))) {
+    const { source, marks } = claim;
+    if (marks !== undefined && existsAsFolder(source)) {
+      const before = { places: new Map(marks.places), expected: marks.expected };
+      const kept = join(destination, `killed-${randomBytes(8).toString('hex')}`);
+      moved.push(...(await setAsideNew({ source, before, destination: kept, signal })));
+    }
+    rmSync(file, { force: true });
+  }
+  return moved;
+}
+
+function existsAsFolder(path: string): boolean {
+  try {
+    return readdirSync(path) !== undefined;
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR') return false;
+    throw cause;
+  }
+}
