@@ -1,10 +1,13 @@
 // Owns the commands that are compared: what a user of each peer would type for `true` without network on the same rootfs.
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { $ } from 'zx';
 
 const root = join(import.meta.dirname, '..');
 const profile = 'base-tools';
+const srtVersion = '0.0.83';
+const cache = process.env['COFFERDAM_BENCH_CACHE'] ?? join(homedir(), '.cache/cofferdam-bench');
 
 export interface Peer {
   readonly name: string;
@@ -74,6 +77,16 @@ async function importPodman(rootfs: string, folder: string): Promise<string> {
   return podman;
 }
 
+// A peer's own package, at a pinned version, outside the repository: it is no dependency of ours.
+async function installSrt(): Promise<string> {
+  const place = join(cache, `srt-${srtVersion}`);
+  const entry = join(place, 'node_modules/@anthropic-ai/sandbox-runtime/dist/cli.js');
+  if (!existsSync(entry)) {
+    await $`npm install --no-audit --no-fund --prefix ${place} @anthropic-ai/sandbox-runtime@${srtVersion}`.quiet();
+  }
+  return `${process.execPath} ${entry}`;
+}
+
 /** Ours first, then the others. */
 export async function listPeers(folder: string): Promise<Peer[]> {
   const { stdout } = await $`${join(root, 'bin/sandbox')} image inspect ${profile} --json`.quiet();
@@ -91,5 +104,6 @@ export async function listPeers(folder: string): Promise<Peer[]> {
       command: `bwrap --unshare-all --die-with-parent --ro-bind ${rootfs} / --proc /proc --dev /dev --tmpfs /tmp /bin/true`,
       cgroups: [],
     },
+    { name: 'srt', command: `${await installSrt()} /bin/true`, cgroups: [] },
   ];
 }

@@ -65,7 +65,8 @@ while read -r layout name file; do
 	' "/usr/local/lib/node_modules/$name" >"$root/tmp/bins"
 	while read -r command target; do
 		chmod 0755 "$modules/$name/$target"
-		ln -s "../lib/node_modules/$name/$target" "$root/usr/local/bin/$command"
+		# A command of the image's own files stays.
+		[ -e "$root/usr/local/bin/$command" ] || ln -s "../lib/node_modules/$name/$target" "$root/usr/local/bin/$command"
 	done <"$root/tmp/bins"
 	rm -f "$root/tmp/bins"
 done <"$extra/npm/packages"

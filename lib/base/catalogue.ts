@@ -196,6 +196,11 @@ const entries = {
     meaning: 'The sandbox could not be started.',
     remedy: 'see: sandbox doctor',
   },
+  RUN_LOST: {
+    exit: 125,
+    meaning: 'The supervisor of a run was killed. The program is dead; what it did before is not recorded.',
+    remedy: 'run it again; what it left is freed: sandbox gc',
+  },
   TOOL_FAILED: {
     exit: 125,
     meaning: 'A program of the host that we need is missing or failed.',

@@ -2,6 +2,8 @@
 import type { Host } from '../run/prepare.ts';
 import type { CliContext } from './context.ts';
 
-export function hostOf({ paths, uid, gid, cwd, version, signal, env }: CliContext): Host {
-  return { paths, uid, gid, cwd, version, signal, home: env['HOME'] };
+/** The Host of a command line: notices go to stderr. */
+export function hostOf({ paths, uid, gid, cwd, version, signal, env, terminal }: CliContext): Host {
+  const notice = (text: string) => terminal.err(`sandbox: ${text}\n`);
+  return { paths, uid, gid, cwd, version, signal, home: env['HOME'], notice };
 }

@@ -59,6 +59,8 @@ export function planCommand(context: CliContext): Command {
     )
     .action(async (flags: { profile: string; workspace?: string; format: PlanFormat }) => {
       const wish = { profile: flags.profile, overrides: {}, workspace: flags.workspace, collectsArtifacts: false };
-      printPlan(context, (await preparePlan(wish, hostOf(context))).plan, flags.format);
+      const prepared = await preparePlan(wish, hostOf(context));
+      prepared.workspace?.claim.release();
+      printPlan(context, prepared.plan, flags.format);
     });
 }

@@ -90,6 +90,7 @@ async function runAction(argv: string[], flags: RunFlags, context: CliContext): 
   };
   if (flags.dryRun === true) {
     const prepared = await preparePlan({ ...wish, collectsArtifacts: flags.artifacts !== undefined }, host);
+    prepared.workspace?.claim.release();
     printPlan(context, prepared.plan, flags.json === true ? 'json' : 'summary');
     return;
   }

@@ -87,7 +87,7 @@ function failure(lines: readonly string[], why: string): CofferdamError {
     .filter((line) => !line.startsWith('I: '))
     .slice(-12)
     .map((line) => printable(line, 300));
-  const full = lines.some((line) => /No space left on device|Disk quota exceeded/i.test(line));
+  const full = lines.some((line) => /No space left on device|Disk quota exceeded|enough free space/i.test(line));
   if (full) return new CofferdamError('DISK_FULL', 'the disk became full while the image was built', { details });
   return new CofferdamError('IMAGE_BUILD', `mmdebstrap ${why}`, { details });
 }

@@ -65,7 +65,8 @@ function renderModules(image: ImageDefinition): string[] {
     const script =
       'const m = process.argv[1], p = require(m + "/package.json"), fs = require("node:fs");' +
       ' for (const [n, f] of Object.entries(p.bin ?? {})) {' +
-      ' fs.chmodSync(m + "/" + f, 0o755); fs.symlinkSync(m + "/" + f, "/usr/local/bin/" + n); }';
+      ' fs.chmodSync(m + "/" + f, 0o755); const b = "/usr/local/bin/" + n;' +
+      ' if (!fs.existsSync(b)) fs.symlinkSync(m + "/" + f, b); }';
     return `RUN ["/usr/local/bin/node", "-e", ${JSON.stringify(script)}, "${module}"]`;
   });
   return ['', 'COPY --from=fetch /out/ /usr/local/', ...links];
@@ -86,8 +87,8 @@ export function renderContainerfile(image: ImageDefinition, files = false): stri
     'ENV DEBIAN_FRONTEND=noninteractive',
     ...renderPackages(image),
     ...renderWheels(image),
-    ...renderModules(image),
     ...(files ? ['', 'COPY files/ /'] : []),
+    ...renderModules(image),
     '',
     `RUN printf '%s\\n' ${passwd} >>/etc/passwd \\`,
     `    && printf '%s\\n' ${group} >>/etc/group \\`,

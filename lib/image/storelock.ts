@@ -1,10 +1,22 @@
 // Owns locks of a store. The kernel drops them when their holder dies, so there is no stale lock to judge.
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { CofferdamError } from '../base/errors.ts';
 import { runToolSync, streamTool, systemPath } from '../base/exec.ts';
+import { diskError } from '../base/files.ts';
 import { printable } from '../base/printable.ts';
 
 export interface HeldLock {
   release(): Promise<void>;
+}
+
+/** Whoever can open a file can lock it, reading or not: others must not hold up our builds. */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'a', 0o600));
+    chmodSync(file, 0o600);
+  } catch (cause) {
+    throw diskError(cause, `cannot make ${file}`);
+  }
 }
 
 /**
@@ -12,6 +24,7 @@ export interface HeldLock {
  * from us closes, which our death does too. Throws TOOL_FAILED.
  */
 export async function takeLock(file: string, kind: 'exclusive' | 'shared'): Promise<HeldLock> {
+  makePrivate(file);
   let tell = () => {};
   let said = '';
   const locked = new Promise<void>((resolve) => {

@@ -1,10 +1,12 @@
 // Owns one run from Node, whole: prepare, copy or mount the workspace, invoke, set aside, and the result object.
 import { CofferdamError } from '../base/errors.ts';
 import { checkId, newRunId } from '../base/ids.ts';
+import { locateCgroups } from '../engine/cgroup.ts';
 import { dropArtifactsFolder, prepareArtifactsFolder } from './artifactsFolder.ts';
 import { type Invoked, invokePlan } from './invoke.ts';
 import { placeWorkspace } from './placeWorkspace.ts';
 import { type Host, type PlanWish, type Prepared, preparePlan } from './prepare.ts';
+import { reapRuns } from './reap.ts';
 import { type RunResult, signalOf, statusOf } from './result.ts';
 import type { SetAside } from './setAside.ts';
 
@@ -61,7 +63,10 @@ export async function executeRun(request: RunRequest, host: Host): Promise<RunRe
   const taskId = request.taskId === undefined ? undefined : checkId(request.taskId, '--task-id');
   const jobId = request.jobId === undefined ? undefined : checkId(request.jobId, '--job-id');
   const prepared = await preparePlan({ ...request, collectsArtifacts: request.artifacts !== undefined }, host);
-  const artifacts = await findArtifactsFolder(request, prepared, host);
+  const artifacts = await findArtifactsFolder(request, prepared, host).catch((error: unknown) => {
+    prepared.workspace?.claim.release();
+    throw error;
+  });
   const undoFolder = () => (artifacts === undefined ? undefined : dropArtifactsFolder(artifacts));
   const around = await placeWorkspace(prepared, id, host).catch((error: unknown) => {
     undoFolder();
@@ -88,7 +93,8 @@ export async function executeRun(request: RunRequest, host: Host): Promise<RunRe
       bindings,
     });
   } catch (error) {
-    // Only where no program ran is there nothing to look through.
+    // Killed from outside: the guest must be gone before anybody looks at what it left.
+    await reapRuns(prepared.folders, locateCgroups(host.uid), Date.now());
     if (error instanceof CofferdamError && error.code === 'LAUNCH_FAILED') await around.undo();
     else await around.finish();
     undoFolder();

@@ -124,7 +124,7 @@ function readManifest(text: string): Pick<Invoked, 'artifacts' | 'artifactsRefus
 
 /**
  * Runs a plan to its end. A non-zero exit, a timeout or an OOM kill of the program is a result. Throws LAUNCH_FAILED when
- * the sandbox could not be started, with what the launcher or runtime said.
+ * the sandbox could not be started, with what the launcher or runtime said; RUN_LOST when somebody killed the supervisor.
  */
 export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
   const { plan, output, stdin, signal } = options;
@@ -145,6 +145,10 @@ export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
   const ended = await child.ended.finally(release);
   const [line = '', ...rest] = result.text().split('\n');
   if (line === '') {
+    // The launcher takes back what it made and exits; only a kill leaves neither record nor status.
+    if (ended.signal !== undefined) {
+      throw new CofferdamError('RUN_LOST', `the run ${options.bindings.id} was ended from outside by ${ended.signal}`);
+    }
     const said =
       output === 'capture'
         ? printable(
@@ -155,9 +159,7 @@ export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
             600,
           )
         : '';
-    const why =
-      ended.startError ??
-      (said === '' ? `the launcher ended with ${ended.signal ?? ended.exitCode} and no record` : said);
+    const why = ended.startError ?? (said === '' ? `the launcher ended with ${ended.exitCode} and no record` : said);
     throw new CofferdamError('LAUNCH_FAILED', printable(why, 600));
   }
   const record = parseRecord(line);

@@ -22,7 +22,10 @@ function uncancelled(): AbortSignal {
 
 async function placeCopy(source: string, prepared: Prepared, id: string, host: Host): Promise<Around> {
   const { folders, ids, floor } = prepared;
-  const copy = await makeCopy({ source, id, copies: folders.copies, ids, floor, now: Date.now(), signal: host.signal });
+  const now = Date.now();
+  const copy = await makeCopy({ source, id, copies: folders.copies, ids, floor, now, signal: host.signal }).finally(
+    () => prepared.workspace?.claim.release(),
+  );
   return {
     source: copy.work,
     finish: async () => {
@@ -37,14 +40,21 @@ async function placeCopy(source: string, prepared: Prepared, id: string, host: H
 export async function placeWorkspace(prepared: Prepared, id: string, host: Host): Promise<Around> {
   const { workspace, profile } = prepared;
   if (workspace === undefined) return { source: undefined, ...nothing };
-  const { source, marks } = workspace;
+  const { source, marks, claim } = workspace;
   const { mode } = profile.workspace;
   if (mode === 'copy') return placeCopy(source, prepared, id, host);
-  if (mode === 'ro') return { source, ...nothing };
-  const destination = join(host.paths.state, 'set-aside', id);
-  return {
-    source,
-    ...nothing,
-    finish: () => setAsideNew({ source, before: marks, destination, signal: uncancelled() }),
+  const release = async () => {
+    claim.release();
+    return [];
   };
+  if (mode === 'ro') return { source, finish: release, undo: async () => claim.release() };
+  // Armed: if we are killed, whoever comes next looks the folder through (lib/run/claims.ts).
+  claim.arm(marks);
+  const destination = join(host.paths.state, 'set-aside', id);
+  const lookThrough = async () => {
+    const moved = await setAsideNew({ source, before: marks, destination, signal: uncancelled() });
+    claim.release();
+    return moved;
+  };
+  return { source, finish: lookThrough, undo: async () => void (await lookThrough()) };
 }

@@ -88,7 +88,7 @@ async function render(
   const folders = ensureRunFolders(paths, ids.callerUid);
   const mode = profile.workspace.mode === 'task' ? 'scratch' : profile.workspace.mode;
   const workspace: WorkspaceSource = { mode, source: placeholders.workspace, guarded: request.guarded };
-  const seccomp = compileSeccomp({ arch: architecture(), writableHostFolder: mode === 'rw' });
+  const seccomp = compileSeccomp({ arch: architecture(), writableHostFolder: mode === 'rw' || mode === 'copy' });
   const spec = buildSpec({
     profile,
     rootfs: image.rootfs,

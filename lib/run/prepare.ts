@@ -10,16 +10,16 @@ import { readHostIds, subidFiles } from '../engine/subids.ts';
 import { definedImages } from '../image/definition.ts';
 import { findImage, registryFiles } from '../image/find.ts';
 import { refuseUnenforced } from '../profile/enforced.ts';
-import { loadHostConfig } from '../profile/hostConfig.ts';
+import { type HostConfig, loadHostConfig } from '../profile/hostConfig.ts';
 import { type LoadedProfile, loadProfile } from '../profile/load.ts';
 import { applyOverrides, type Overrides } from '../profile/overrides.ts';
 import type { Profile } from '../profile/schema.ts';
 import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
 import { copyOwner } from './copy.ts';
 import { ensureRunFolders, type RunFolders } from './folders.ts';
+import { freeLeftovers } from './leftovers.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { indexKey, trimPlans, writeIndex } from './planIndex.ts';
-import { reapRuns } from './reap.ts';
 import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
 
 /** Who asks, where, with which folders. */
@@ -32,6 +32,8 @@ export interface Host {
   /** $HOME, which is never a workspace as a whole. */
   readonly home: string | undefined;
   readonly signal: AbortSignal;
+  /** Told, before anything starts, what a person should know; printable text. */
+  readonly notice: (text: string) => void;
 }
 
 export interface PlanWish {
@@ -89,12 +91,13 @@ async function findWorkspace(
   return checkWorkspace({ source, mode, cwd, ids, paths, home, signal });
 }
 
-/**
- * Everything before a start: throws whatever refuses the request (see docs/errors.md), and starts nothing. Frees what
- * dead runs left on the way.
- */
-export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared> {
-  const { paths, uid, gid, cwd, version } = host;
+interface Judged {
+  readonly ceiling: HostConfig;
+  readonly loaded: LoadedProfile;
+  readonly profile: Profile;
+}
+
+function judge(wish: PlanWish, { paths, uid, cwd }: Host): Judged {
   const ceiling = loadHostConfig(paths.hostConfig);
   const loaded = loadProfile({ profile: wish.profile, cwd, paths, ceiling, uid });
   // A folder without a mode is read-only, unless the profile says which.
@@ -104,6 +107,16 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   const asked = applyOverrides(loaded, { ...wish.overrides, workspace: mode }, ceiling);
   const profile = wish.image === undefined ? asked : { ...asked, image: { name: wish.image, digest: undefined } };
   refuseUnenforced({ ...loaded, profile });
+  return { ceiling, loaded, profile };
+}
+
+/**
+ * Everything before a start: throws whatever refuses the request (see docs/errors.md), and starts nothing. Frees what
+ * dead runs left on the way. The claim of the workspace is the caller's to release.
+ */
+export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared> {
+  const { paths, uid, gid, version } = host;
+  const { ceiling, loaded, profile } = judge(wish, host);
   const engine = selectEngine(profile.engine);
   const image = findImage(profile.image.name, paths.imageStores, profile.image.digest, definedImages(paths.install));
   const ids = readHostIds(uid, gid);
@@ -111,7 +124,9 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   ensureCgroupParents(cgroups, uid);
   const folders = ensureRunFolders(paths, uid);
   const now = Date.now();
-  await reapRuns(folders, cgroups, now);
+  const { setAside } = await freeLeftovers(paths, cgroups, now);
+  for (const { path, kept } of setAside)
+    host.notice(`a killed run left ${path}, which would run on this host; it lies in ${kept} now`);
   const workspace = await findWorkspace(wish, profile.workspace.mode, host, ids);
   const { labels } = loaded.profile;
   const limits = { ...profile.limits, timeout: loaded.profile.limits.timeout };
@@ -128,10 +143,14 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
     guarded: workspace?.guarded ?? [],
     collectsArtifacts: wish.collectsArtifacts,
     mostTimeout: ceiling.limits.timeout,
+  }).catch((error: unknown) => {
+    workspace?.claim.release();
+    throw error;
   });
   indexPlan({ wish, plan, loaded, host, folders, needed: [image.rootfs, ...cgroups.folders.map(({ path }) => path)] });
   trimPlans(folders.plans, now);
-  return { plan, profile, folders, ids, floor: ceiling.limits.hostFreeDisk, workspace, lowered: loaded.lowered };
+  const floor = ceiling.limits.hostFreeDisk;
+  return { plan, profile, folders, ids, floor, workspace, lowered: loaded.lowered };
 }
 
 interface IndexRequest {

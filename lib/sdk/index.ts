@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Aborting cancels the run: TERM, KILL after two seconds, status `cancelled`. */
   readonly signal?: AbortSignal;
+  /** Told what a person should know before the start: what a killed run had left, for example. */
+  readonly notice?: (text: string) => void;
   /** Environment that HOME and XDG_* are read from. */
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   /** Folder that relative paths start from. */
@@ -61,6 +63,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     home: hostEnv['HOME'],
     version,
     signal: options.signal ?? new AbortController().signal,
+    notice: options.notice ?? (() => undefined),
   };
   const { id, taskId, jobId, artifacts } = options;
   return executeRun(

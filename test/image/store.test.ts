@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { digestTree } from '../../lib/image/archive.ts';
@@ -23,6 +23,14 @@ test('a lock is exclusive, is waited for, and is free again', async (t) => {
   await second;
   t.same(order, ['first', 'second']);
   t.equal(isUnlocked(file), true);
+});
+
+test('a lock is private to its owner: others could hold it otherwise', async (t) => {
+  const file = join(ownFolder(t), 'lock');
+  writeFileSync(file, '', { mode: 0o644 });
+  const held = await takeLock(file, 'shared');
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  await held.release();
 });
 
 test('refuses a lock in a folder that is not there', async (t) => {

@@ -85,11 +85,12 @@ testAsBoth('a pipe and its flags stay as the caller made them', async (t, scene)
   closeSync(ours);
 });
 
-const afterwards = 'stty -g >before; "$0" "$@"; echo "status $?"; stty -g | cmp - before && echo same; read -r typed; echo "typed $typed"';
+const around = 'stty -g >before; "$0" "$@"; echo "status $?"; stty -g | cmp - before && echo same';
 
-async function atTerminal(scene: Scene, args: readonly string[], keys: string) {
+/** Runs at a terminal of its own, on which `keys` are typed; `after` is what the shell does next. Gives what stands there. */
+async function atTerminal(scene: Scene, args: readonly string[], keys: string, after = ':') {
   const quoted = [sandboxFile, 'run', ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-  const started = scene.spawn('/usr/bin/script', ['-qec', `sh -c '${afterwards}' ${quoted}`, '/dev/null'], { input: 'open' });
+  const started = scene.spawn('/usr/bin/script', ['-qec', `sh -c '${around}; ${after}' ${quoted}`, '/dev/null'], { input: 'open' });
   started.child.stdin?.write(keys);
   const ended = await started.ended;
   return ended.stdout.replaceAll('\r', '');
@@ -97,11 +98,11 @@ async function atTerminal(scene: Scene, args: readonly string[], keys: string) {
 
 testAsBoth('at a terminal, the program has none and cannot read what is typed', async (t, scene) => {
   const inside = 'test -t 0 || test -t 1 || test -t 2 || echo none; (: </dev/tty) 2>/dev/null || echo "no tty"; cat; ps -o tty= -p $$; exit 9';
-  const text = await atTerminal(scene, [...base, '--', 'sh', '-c', inside], 'secret\n');
+  const text = await atTerminal(scene, [...base, '--', 'sh', '-c', inside], 'secret\n', 'read -r typed; echo "typed $typed"');
   for (const wanted of ['none', 'no tty', 'status 9', 'same', 'typed secret']) t.match(text, `\n${wanted}`, text);
 });
 
 testAsBoth('at a terminal, --stdin passes lines on and leaves the terminal as it was', async (t, scene) => {
-  const text = await atTerminal(scene, [...base, '--stdin', '--', 'sh', '-c', 'read -r line; echo "got $line"'], 'hello\nrest\n');
+  const text = await atTerminal(scene, [...base, '--stdin', '--', 'sh', '-c', 'read -r line; echo "got $line"'], 'hello\n');
   for (const wanted of ['got hello', 'status 0', 'same']) t.match(text, `\n${wanted}`, text);
 });

@@ -65,7 +65,7 @@ testAsBoth('a reader that has enough ends the program, as without a sandbox', as
 });
 
 testAsBoth('a captured stream is cut between characters, and says so', async (t, scene) => {
-  const profile = scene.write('ten.yaml', 'extends: base-tools\noutput: { stdout: 10, stderr: 4 }\n');
+  const profile = scene.write('ten.yaml', 'extends: base-tools\noutput: { stdout: 10b, stderr: 4b }\n');
   const cut = await scene.runJson(['-p', profile, '--', 'sh', '-c', 'printf xéééééé; printf "a€b" >&2']);
   t.match(cut.result, { stdout: 'xéééé', stderr: 'a€', truncated: { stdout: true, stderr: true }, exitCode: 0 });
   const exact = await scene.runJson(['-p', profile, '--', 'sh', '-c', 'printf ééééé; printf "a€" >&2']);

@@ -47,7 +47,7 @@ export interface Scene {
   readonly caller: 'root' | 'plain user';
   readonly uid: number;
   readonly gid: number;
-  /** An empty folder of the caller's, 0700; HOME, for the plain user. Everything below it goes at the end of the file. */
+  /** An empty folder of the caller's, 0711; HOME, for the plain user. Everything below it goes at the end of the file. */
   readonly home: string;
   readonly env: Readonly<Record<string, string>>;
   readonly paths: Paths;
@@ -124,6 +124,8 @@ function startChild(file: string, args: readonly string[], who: { uid: number; g
 
 function makeScene(caller: Scene['caller'], who: { uid: number; gid: number }): Scene {
   const home = mkdtempSync(join(tmpdir(), 'cofferdam-system-'));
+  // A sandbox of root's must be able to pass it to a workspace below.
+  chmodSync(home, 0o711);
   chownSync(home, who.uid, who.gid);
   const env = { PATH: systemPath, HOME: home, LANG: 'C.UTF-8' };
   const paths = resolvePaths({ uid: who.uid, env, install });

@@ -7,6 +7,15 @@ import { findTool } from '../tools.ts';
 import type { Engine } from '../types.ts';
 import { type Check, type DoctorInput, type Finding, fail, ok, warn } from './check.ts';
 
+const newer = "install a newer version, from Debian's next release or backports";
+
+/** Two engines with one runtime have one weakness. */
+function withoutRepeats(findings: readonly Finding[]): Finding[] {
+  return findings.filter(
+    ({ level, seen }, i) => level !== 'warn' || findings.findIndex((other) => other.seen === seen) === i,
+  );
+}
+
 async function checkEngine(engine: Engine, { engine: wanted }: DoctorInput): Promise<Finding[]> {
   const id = `engine.${engine.name}`;
   const report = engine.name === wanted ? fail : warn;
@@ -15,13 +24,7 @@ async function checkEngine(engine: Engine, { engine: wanted }: DoctorInput): Pro
     const note = engine.name === wanted ? ' (used here)' : '';
     return [
       ok(id, `${path} ${version}${note}`),
-      ...weaknesses.map((text, i) =>
-        warn(
-          `${id}.weakness${i === 0 ? '' : i + 1}`,
-          text,
-          `a newer ${engine.name}, from Debian's next release or backports`,
-        ),
-      ),
+      ...weaknesses.map((text, i) => warn(`${id}.weakness${i === 0 ? '' : i + 1}`, text, newer)),
     ];
   } catch (cause) {
     const remedy = cause instanceof CofferdamError ? cause.remedy : 'see the message';
@@ -51,5 +54,5 @@ async function lookFor(name: string, args: readonly string[]): Promise<Finding> 
 export const checkEngines: Check = async (input) => {
   const ours = await Promise.all(engines.map((engine) => checkEngine(engine, input)));
   const rest = await Promise.all(others.map((other) => lookFor(other.name, other.arguments)));
-  return [...ours.flat(), ...rest];
+  return [...withoutRepeats(ours.flat()), ...rest];
 };

@@ -4,7 +4,7 @@ import { runTool } from '../../base/exec.ts';
 import { readTextIfPresent } from '../../base/files.ts';
 import { printable } from '../../base/printable.ts';
 import { findTool } from '../tools.ts';
-import { type Check, type DoctorInput, type Finding, fail, ok, setupCommandFor } from './check.ts';
+import { type Check, type DoctorInput, type Finding, fail, ok, setupCommandFor, warn } from './check.ts';
 
 function readNumber(name: string): number | undefined {
   const text = readTextIfPresent(`/proc/sys/${name}`)?.trim();
@@ -71,6 +71,21 @@ async function tryNamespaces(input: DoctorInput): Promise<Finding> {
   }
 }
 
+/** The podman engine mounts one in a user namespace of the caller (Linux 5.11). */
+async function tryOverlay(input: DoctorInput): Promise<Finding> {
+  const id = 'namespaces.overlay';
+  const [unshare, mount] = [findTool('unshare'), findTool('mount')];
+  if (unshare === undefined || mount === undefined)
+    return fail(id, 'unshare or mount is missing', setupCommandFor(input));
+  const overlay = [mount, '-t', 'overlay', '-o', 'ro,lowerdir=/usr:/etc', 'overlay', '/mnt'];
+  try {
+    await runTool(unshare, ['--user', '--map-root-user', '--mount', ...overlay], { timeoutMs: 5000 });
+    return ok(id, 'an overlay can be mounted in a user namespace');
+  } catch (cause) {
+    return warn(id, `no overlay in a user namespace: ${printable(messageOf(cause), 200)}`, 'use --engine crun');
+  }
+}
+
 export const checkNamespaces: Check = async (input) => [
   ...judgeSwitches(
     {
@@ -81,4 +96,5 @@ export const checkNamespaces: Check = async (input) => [
     input.uid,
   ),
   await tryNamespaces(input),
+  await tryOverlay(input),
 ];

@@ -2,8 +2,8 @@
 import type { CofferdamError } from '../../base/errors.ts';
 import { initTarget } from '../../spec/mounts.ts';
 import type { IdMapping, OciMount, OciSpec } from '../../spec/types.ts';
-import type { ShellWord } from '../words.ts';
-import { fillIn, join, mappedId } from './template.ts';
+import { type ShellWord, variable } from '../words.ts';
+import { fillIn, join } from './template.ts';
 
 /** A mount that the script makes below `$mounts/N`; podman binds it to its place. */
 export interface PreparedMount {
@@ -49,17 +49,16 @@ function isKernelMount(mount: OciMount): boolean {
   return kernelMounts[mount.destination] === mount.type;
 }
 
-function hostOption(option: string, spec: OciSpec): ShellWord {
-  const [, kind, id] = /^(uid|gid)=([0-9]+)$/.exec(option) ?? [];
-  if (kind === undefined || id === undefined) return option;
+function hostOption(option: string): ShellWord {
+  const [, kind] = /^(uid|gid)=[0-9]+$/.exec(option) ?? [];
   // Mounted outside the sandbox's own user namespace, so in the ids that hold there.
-  const maps = kind === 'uid' ? spec.linux.uidMappings : spec.linux.gidMappings;
-  return join(`${kind}=`, mappedId(maps, Number(id)));
+  if (kind === 'uid') return ['uid=', variable('program_uid')];
+  return kind === 'gid' ? ['gid=', variable('program_gid')] : option;
 }
 
-function prepare(mount: OciMount, spec: OciSpec): PreparedMount {
+function prepare(mount: OciMount): PreparedMount {
   if (mount.type === 'tmpfs') {
-    const options = mount.options.map((option) => hostOption(option, spec));
+    const options = mount.options.map(hostOption);
     const listed = options.flatMap((option, i) => (i === 0 ? [option] : [',', option]));
     return { type: 'tmpfs', source: 'tmpfs', options: join(...listed) };
   }
@@ -74,11 +73,26 @@ function targetOf({ destination, options }: OciMount, { cannot }: LowerOptions):
   return [`dst=${destination}`, ...flags, 'bind-nonrecursive'].join(',');
 }
 
-function idMapFlags(name: string, maps: readonly IdMapping[]): ShellWord[] {
-  return maps.flatMap(({ containerID, hostID, size }) => [
-    name,
-    join(`${containerID}:`, fillIn(String(hostID)), `:${size}`),
-  ]);
+/** The launcher's variables and not the spec's numbers: those of a folder's owner are the caller's own, which has another
+ * number in the namespaces that podman runs in. */
+function idMapFlags({ process }: OciSpec): ShellWord[] {
+  const pair = (kind: 'uid' | 'gid'): ShellWord[] => [
+    `--${kind}map`,
+    ['0:', variable(`root_${kind}`), ':1'],
+    `--${kind}map`,
+    [`${process.user[kind]}:`, variable(`program_${kind}`), ':1'],
+  ];
+  return [...pair('uid'), ...pair('gid')];
+}
+
+function isExpectedMap(maps: readonly IdMapping[], inside: number): boolean {
+  const [root, program] = maps;
+  return (
+    maps.length === 2 &&
+    root?.containerID === 0 &&
+    program?.containerID === inside &&
+    maps.every(({ size }) => size === 1)
+  );
 }
 
 function processFlags({ process, hostname }: OciSpec): ShellWord[] {
@@ -130,6 +144,14 @@ function checkShape(spec: OciSpec, { cannot }: LowerOptions): void {
   const [init, argument] = [spec.process.args[0], spec.process.args.at(-1)];
   if (init !== initTarget || argument !== '@@ARGV@@')
     throw cannot('process.args', 'only our init and the arguments fit');
+  const { user } = spec.process;
+  if (!isExpectedMap(spec.linux.uidMappings, user.uid) || !isExpectedMap(spec.linux.gidMappings, user.gid)) {
+    throw cannot('linux.uidMappings', 'only root inside and the program are mapped, one id each');
+  }
+  const owners = spec.mounts.flatMap(({ options: given }) => given.filter((option) => /^[ug]id=/.test(option)));
+  if (owners.some((owner) => owner !== `uid=${user.uid}` && owner !== `gid=${user.gid}`)) {
+    throw cannot('mounts', 'a tmpfs belongs to the program');
+  }
   const held = Object.values(spec.process.capabilities).flat();
   if (held.length > 0) throw cannot('process.capabilities', 'only the empty set is lowered');
   const wanted = ['pid', 'ipc', 'uts', 'network', 'mount', 'cgroup', 'user'];
@@ -146,14 +168,9 @@ export function lowerSpec(spec: OciSpec, options: LowerOptions): Lowered {
   const mounts = spec.mounts.filter((mount) => !isKernelMount(mount));
   return {
     rootfs: spec.root.path,
-    prepared: mounts.map((mount) => prepare(mount, spec)),
+    prepared: mounts.map((mount) => prepare(mount)),
     targets: mounts.map((mount) => targetOf(mount, options)),
-    flags: [
-      ...processFlags(spec),
-      ...protectionFlags(spec),
-      ...idMapFlags('--uidmap', spec.linux.uidMappings),
-      ...idMapFlags('--gidmap', spec.linux.gidMappings),
-    ],
+    flags: [...processFlags(spec), ...protectionFlags(spec), ...idMapFlags(spec)],
     boundsProcesses: spec.process.rlimits.some(({ type }) => type === 'RLIMIT_NPROC'),
   };
 }

@@ -30,13 +30,13 @@ export function renderOutside({ tools, planDirectory, variables }: ScriptInput):
 set -eu
 run_dir=$${position}
 ${tools.mkdir} "$run_dir/podman" "$run_dir/started"
-own='--user --map-root-user --map-auto'
+map='--user --map-root-user --map-auto'
 # A shell gives its background commands /dev/null before it looks at their redirections.
 exec 3<&0
-[ "$(${tools.id} -u)" -ne 0 ] || own=''
-# shellcheck disable=SC2086 # $own is a list of fixed words
-${tools.setpriv} --pdeathsig KILL ${tools.unshare} $own --mount --propagation private \\
-	--pid --fork --kill-child=SIGKILL --mount-proc ${tools.sh} ${quoteLiteral(`${planDirectory}/podman-inside`)} "\${own:-none}" "$@" <&3 3<&- &
+[ "$(${tools.id} -u)" -ne 0 ] || map=''
+# shellcheck disable=SC2086 # $map is a list of fixed words
+${tools.setpriv} --pdeathsig KILL ${tools.unshare} $map --mount --propagation private \\
+	--pid --fork --kill-child=SIGKILL --mount-proc ${tools.sh} ${quoteLiteral(`${planDirectory}/podman-inside`)} "\${map:-none}" "$@" <&3 3<&- &
 child=$!
 # unshare ignores TERM while it waits: the whole process group gets it, and podman hands it to the program.
 trap 'trap "" TERM; kill -TERM 0' TERM
@@ -152,9 +152,10 @@ make_bind() {
 # What podman writes lies on a tmpfs that ends with these namespaces.
 ${tools.mount} -t tmpfs -o size=32m,nr_inodes=4096,mode=0711 podman "$own"
 ${tools.mkdir} "$own/mounts" "$own/rootfs" "$own/plan" "$own/started" "$own/link" "$own/link/etc"
+cd "$own"
 # podman writes /etc/mtab into an image that has none. Images are read-only, also to podman, so it finds one above them.
 ${tools.ln} -s ../proc/self/mounts "$own/link/etc/mtab"
-${tools.mount} -t overlay -o "ro,nosuid,nodev,lowerdir=$own/link:"${quoteLiteral(rootfs)} podman "$own/rootfs"
+${tools.mount} -t overlay -o ro,nosuid,nodev,lowerdir=link:${quoteLiteral(rootfs)} podman "$own/rootfs"
 bind ${quoteLiteral(planDirectory)} "$own/plan" ro
 ${tools.mount} --bind "$run_dir/started" "$own/started"
 ${prepared.map(prepareMount).join('\n')}

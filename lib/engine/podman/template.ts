@@ -1,5 +1,4 @@
 // Owns the spec's placeholders as words of a script: where config.json gets text filled in, flags get variables.
-import type { IdMapping } from '../../spec/types.ts';
 import { type LaunchVariable, type ShellWord, variable } from '../words.ts';
 
 /** Tokens of lib/run/placeholders.ts (a higher rank; a test compares the two) → variable of the launcher. */
@@ -30,11 +29,4 @@ export function fillIn(text: string): ShellWord {
 /** Words joined to one. */
 export function join(...words: readonly ShellWord[]): ShellWord {
   return words.flatMap((word) => (typeof word === 'string' ? [word] : [...word]));
-}
-
-/** The host id that `inside` is mapped to. Throws RangeError when no map names it. */
-export function mappedId(maps: readonly IdMapping[], inside: number): ShellWord {
-  const map = maps.find(({ containerID, size }) => inside >= containerID && inside < containerID + size);
-  if (map === undefined) throw new RangeError(`id ${inside} is in no map`);
-  return fillIn(String(map.hostID + inside - map.containerID));
 }

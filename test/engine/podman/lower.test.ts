@@ -64,10 +64,21 @@ test('limits, ids, environment and the filter are passed', async (t) => {
   t.same(valuesOf(flags, '--uidmap'), ['0:"$root_uid":1', '65532:"$program_uid":1']);
   t.same(valuesOf(flags, '--gidmap'), ['0:"$root_gid":1', '65532:"$program_gid":1']);
   t.equal(valuesOf(flags, '--env').length, spec.process.env.length);
-  t.match(valuesOf(flags, '--ulimit'), [/^nofile=/, /^fsize=/, 'core=1:1', /^nproc=/]);
+  t.equal(valuesOf(flags, '--ulimit').length, spec.process.rlimits.length);
+  t.ok(valuesOf(flags, '--ulimit').includes('core=1:1'));
   t.match(valuesOf(flags, '--annotation'), [/^run\.oci\.seccomp_bpf_data=/]);
   t.same(valuesOf(flags, '--network'), ['none']);
   t.same(valuesOf(flags, '--cap-drop'), ['all']);
+});
+
+test('without a bound of processes in the spec, podman is still told one', async (t) => {
+  const spec = sampleTemplate();
+  const others = spec.process.rlimits.filter(({ type }) => type !== 'RLIMIT_NPROC');
+  const bound = { type: 'RLIMIT_NPROC', soft: 9, hard: 9 };
+  const lower = (rlimits: typeof others) => lowerSpec({ ...spec, process: { ...spec.process, rlimits } }, options);
+  t.equal(lower(others).boundsProcesses, false);
+  t.equal(lower([...others, bound]).boundsProcesses, true);
+  t.ok(valuesOf(lower([...others, bound]).flags.map(renderWord), '--ulimit').includes('nproc=9:9'));
 });
 
 test('refuses a spec that says what no flag can say', async (t) => {
@@ -79,6 +90,10 @@ test('refuses a spec that says what no flag can say', async (t) => {
     },
     'process.args': { ...spec, process: { ...spec.process, args: ['/bin/sh', '@@ARGV@@'] } },
     'linux.namespaces': { ...spec, linux: { ...spec.linux, namespaces: [{ type: 'pid' }] } },
+    'linux.uidMappings': {
+      ...spec,
+      linux: { ...spec.linux, uidMappings: [{ containerID: 0, hostID: 0, size: 4_294_967_295 }] },
+    },
     'root.path': { ...spec, root: { ...spec.root, path: '/srv/a:b' } },
   };
   for (const [field, changed] of Object.entries(bad)) {

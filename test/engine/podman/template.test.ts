@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { fillIn, join, mappedId, templateVariables } from '../../../lib/engine/podman/template.ts';
+import { fillIn, join, templateVariables } from '../../../lib/engine/podman/template.ts';
 import { renderWord } from '../../../lib/engine/words.ts';
 import { placeholderIds, placeholders } from '../../../lib/run/placeholders.ts';
 
@@ -13,10 +13,4 @@ test('every placeholder of a plan but the arguments is a variable here', async (
 test('text around a placeholder is quoted, the placeholder is a quoted variable', async (t) => {
   t.equal(renderWord(fillIn("SANDBOX_RUN_ID=@@RUN_ID@@ it's")), `SANDBOX_RUN_ID="$id"' it'\\''s'`);
   t.equal(renderWord(join('0:', fillIn('4199999901'), ':1')), '0:"$root_uid":1');
-});
-
-test('an id inside is found in the maps, and one that is in none is an error', async (t) => {
-  const maps = [{ containerID: 65532, hostID: 4_199_999_902, size: 1 }];
-  t.equal(renderWord(mappedId(maps, 65532)), '"$program_uid"');
-  t.throws(() => mappedId(maps, 0), RangeError);
 });

@@ -59,10 +59,13 @@ make_bind() {
 
 # What podman writes lies on a tmpfs that ends with these namespaces.
 /usr/bin/mount -t tmpfs -o size=32m,nr_inodes=4096,mode=0711 podman "$own"
-/usr/bin/mkdir "$own/mounts" "$own/rootfs" "$own/link" "$own/link/etc"
+/usr/bin/mkdir "$own/mounts" "$own/rootfs" "$own/plan" "$own/started" "$own/link" "$own/link/etc"
+cd "$own"
 # podman writes /etc/mtab into an image that has none. Images are read-only, also to podman, so it finds one above them.
 /usr/bin/ln -s ../proc/self/mounts "$own/link/etc/mtab"
-/usr/bin/mount -t overlay -o "ro,nosuid,nodev,lowerdir=$own/link:"/var/lib/cofferdam/images/sample/rootfs podman "$own/rootfs"
+/usr/bin/mount -t overlay -o ro,nosuid,nodev,lowerdir=link:/var/lib/cofferdam/images/sample/rootfs podman "$own/rootfs"
+bind /plan "$own/plan" ro
+/usr/bin/mount --bind "$run_dir/started" "$own/started"
 make_tmpfs 0 nosuid,nodev,noexec,size=67108864,nr_inodes=16384,mode=0700,uid="$program_uid",gid="$program_gid"
 make_tmpfs 1 nosuid,nodev,noexec,size=67108864,nr_inodes=16384,mode=0700,uid="$program_uid",gid="$program_gid"
 make_tmpfs 2 nosuid,nodev,noexec,size=16777216,nr_inodes=16384,mode=0755,uid="$program_uid",gid="$program_gid"
@@ -70,15 +73,22 @@ make_tmpfs 3 nosuid,nodev,size=268435456,nr_inodes=65536,mode=0755,uid="$program
 make_tmpfs 4 nosuid,nodev,size=268435456,nr_inodes=65536,mode=0700,uid="$program_uid",gid="$program_gid"
 make_tmpfs 5 nosuid,nodev,noexec,size=67108864,nr_inodes=2024,mode=0755,uid="$program_uid",gid="$program_gid"
 make_bind 6 /var/lib/cofferdam/init/tini nosuid,nodev,ro
+while read -r _ name _ hard _; do
+	[ "$name" != processes ] || processes=$hard
+done </proc/self/limits
+[ "$processes" != unlimited ] || processes=-1
 
-# podman takes no path of more than 50 characters for its state, and root inside must pass all its folders.
+# podman takes no path of more than 50 characters for its state, and root inside must pass all its folders. The current
+# folder may lie below what this hides.
+cd /
 /usr/bin/mount --rbind "$own" "$short"
-export HOME="$short" CONTAINERS_CONF=/plan/containers.conf CONTAINERS_STORAGE_CONF=/plan/storage.conf
+export HOME="$short" CONTAINERS_CONF="$short/plan/containers.conf" CONTAINERS_STORAGE_CONF="$short/plan/storage.conf"
 exec /usr/bin/podman --root "$short/store" --runroot "$short/state" --tmpdir "$short/tmp" \
 	--default-mounts-file /dev/null --log-level error --runtime /usr/bin/crun --runtime-flag root="$short/crun" \
 	run --rm --interactive --pull never --cgroups=disabled --sdnotify ignore --systemd=false --passwd=false --no-hosts \
-	--image-volume ignore --unsetenv HOSTNAME --name "cofferdam-$id" --label "cofferdam.run=$id" --pidfile "$run_dir/pid" \
-	--security-opt seccomp=/plan/seccomp.json \
+	--image-volume ignore --unsetenv HOSTNAME --name "cofferdam-$id" --label "cofferdam.run=$id" --pidfile "$short/started/pid" \
+	--security-opt seccomp="$short/plan/seccomp.json" \
+	--ulimit "nproc=$processes:$processes" \
 	--hostname sandbox \
 	--user 65532:65532 \
 	--umask 0022 \
@@ -96,7 +106,6 @@ exec /usr/bin/podman --root "$short/store" --runroot "$short/state" --tmpdir "$s
 	--ulimit nofile=1024:1024 \
 	--ulimit fsize=1073741824:1073741824 \
 	--ulimit core=1:1 \
-	--ulimit nproc=128:128 \
 	--entrypoint '["/.cofferdam/init","-p","SIGKILL","-g","--"]' \
 	--cap-drop all \
 	--security-opt no-new-privileges \

@@ -1,0 +1,118 @@
+// Owns the load benchmark: throughput at concurrency 8, latency beside many live sandboxes, memory of an idle one.
+// node bench/load.ts [--runs N] [--live 1,100,500]; as a plain user that `sandbox setup --user` prepared.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { $ } from 'zx';
+import { crunPeer, listPeers, type Peer } from './peers.ts';
+
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '200' }, live: { type: 'string', default: '1,100,500' } },
+});
+const runs = Number(values.runs);
+const sandbox = join(import.meta.dirname, '..', 'bin', 'sandbox');
+
+/** Runs a command line (no quoting in it) with piped stdio; `n` takes the place of a fixed container name. */
+async function runOnce(peer: Peer, n: number): Promise<void> {
+  const words = peer.command.split(' ').map((word) => (word === 'bench' ? `bench-${n}` : word));
+  const joined = peer.cgroups.map((path) => `echo 0 > ${path}/cgroup.procs; `).join('');
+  const [file = '', ...args] = joined === '' ? words : ['/bin/sh', '-c', `${joined}exec "$@"`, 'sh', ...words];
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.resume();
+  child.stderr.resume();
+  const [status] = (await once(child, 'close')) as [number | null];
+  if (status !== 0) throw new Error(`${peer.name} ended with ${status}`);
+}
+
+async function throughput(peer: Peer): Promise<number> {
+  await runOnce(peer, 0);
+  const began = performance.now();
+  let next = 1;
+  const lane = async () => {
+    while (next <= runs) await runOnce(peer, next++);
+  };
+  await Promise.all(Array.from({ length: 8 }, lane));
+  return performance.now() - began;
+}
+
+async function latency(peer: Peer, count: number): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const began = performance.now();
+    await runOnce(peer, i);
+    times.push(performance.now() - began);
+  }
+  return times.sort((a, b) => a - b)[count >> 1] ?? 0;
+}
+
+function available(): number {
+  return Number(/MemAvailable:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
+}
+
+/** Starts sandboxes that wait on their stdin, and resolves when each has said so. */
+async function startLive(count: number): Promise<ChildProcess[]> {
+  const live: ChildProcess[] = [];
+  const start = async () => {
+    const child = spawn(
+      sandbox,
+      ['run', '-p', 'base-tools', '--stdin', '--timeout', '10m', '--', 'sh', '-c', 'echo up; read x'],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
+    live.push(child);
+    await once(child.stdout, 'data');
+  };
+  while (live.length < count) await Promise.all(Array.from({ length: Math.min(8, count - live.length) }, start));
+  return live;
+}
+
+async function stopLive(live: readonly ChildProcess[]): Promise<void> {
+  await Promise.all(
+    live.map(async (child) => {
+      const closed = once(child, 'close');
+      child.stdin?.end('\n');
+      await closed;
+    }),
+  );
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'cofferdam-bench-'));
+mkdirSync(join(folder, 'bundle'), { mode: 0o755 });
+const crun = await crunPeer(folder);
+try {
+  const [ours, podman] = (await listPeers(folder)).filter(({ name }) => name === 'cofferdam' || name === 'podman run');
+  if (ours === undefined || podman === undefined) throw new Error('a peer is missing');
+  console.log(`${runs} runs of true at concurrency 8 (ms in all; per second)`);
+  const total: Record<string, number> = {};
+  for (const peer of [crun.peer, ours, podman]) {
+    const ms = await throughput(peer);
+    total[peer.name] = ms;
+    console.log(
+      `  ${peer.name.padEnd(12)} ${ms.toFixed(0).padStart(7)}  ${((runs / ms) * 1000).toFixed(1).padStart(7)}`,
+    );
+  }
+  const share = (total['crun run'] ?? 0) / (total['cofferdam'] ?? 1);
+  const faster = (total['podman run'] ?? 0) / (total['cofferdam'] ?? 1);
+  console.log(`  ours / crun's own throughput = ${share.toFixed(2)}; ours / podman's = ${faster.toFixed(1)}`);
+
+  console.log('\nlatency of one run beside live sandboxes (median of 30, ms), and memory of an idle one');
+  let alone = 0;
+  for (const count of values.live.split(',').map(Number)) {
+    const before = available();
+    const live = await startLive(count);
+    const each = (before - available()) / count / 1024 / 1024;
+    const ms = await latency(ours, 30);
+    alone ||= ms;
+    await stopLive(live);
+    console.log(
+      `  ${String(count).padStart(4)} live  ${ms.toFixed(1).padStart(6)}  ${(ms / alone).toFixed(2)}x  ${each.toFixed(2)} MiB each`,
+    );
+  }
+} finally {
+  crun.remove();
+  await $`podman unshare rm -rf ${folder}`.quiet();
+}
