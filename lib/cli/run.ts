@@ -1,17 +1,18 @@
 // Owns `sandbox run`: its options, what it prints, its exit status. bin/sandbox answers the plain cases without us.
 import { type Command, createCommand } from 'commander';
 import { CofferdamError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { printable } from '../base/printable.ts';
 import { executeRun } from '../run/execute.ts';
 import { preparePlan } from '../run/prepare.ts';
-import type { RunResult } from '../run/result.ts';
+import { type RunResult, refusedResult } from '../run/result.ts';
 import type { CliContext } from './context.ts';
 import { hostOf } from './host.ts';
 import { printPlan } from './plan.ts';
 import { printJson } from './print.ts';
 
 interface RunFlags {
-  profile: string;
+  profile?: string;
   json?: true;
   workspace?: string;
   env: string[];
@@ -58,29 +59,26 @@ function remark(context: CliContext, result: RunResult, flags: RunFlags): void {
   if (flags.artifacts !== undefined) say(`${result.artifacts.length} artifacts in ${printable(flags.artifacts)}`);
 }
 
-function refused(error: unknown, flags: RunFlags): unknown {
-  if (!(error instanceof CofferdamError)) throw error;
-  const now = new Date().toISOString();
-  return {
-    id: flags.id ?? null,
-    status: 'refused',
-    exitCode: error.exit,
-    signal: null,
-    startedAt: now,
-    endedAt: now,
-    durationMs: 0,
-    stdout: '',
-    stderr: '',
-    truncated: { stdout: false, stderr: false },
-    artifacts: [],
-    egress: { allowed: 0, denied: 0 },
-    receipt: null,
-    // Without the remedy: what an agent reads never holds a command that widens what it may do (DESIGN.md, Adversaries).
-    error: { code: error.code, message: error.message, details: error.details },
-  };
+// commander takes an unknown option before the first word for the program; a program's name never starts with a dash.
+function checkCommand(
+  argv: readonly string[],
+  flags: RunFlags,
+  command: Command,
+): asserts flags is RunFlags & { profile: string } {
+  const [first = ''] = argv;
+  const remedy = 'see: sandbox run --help';
+  if (first.startsWith('-')) {
+    const name = first.split('=')[0] ?? first;
+    const known = command.options.flatMap(({ long }) => (long === undefined || long === null ? [] : [long]));
+    throw new CofferdamError('USAGE', `unknown option ${printable(name, 60)}${didYouMean(name, known)}`, { remedy });
+  }
+  if (flags.profile === undefined) {
+    throw new CofferdamError('USAGE', 'which profile? Name one with --profile', { remedy: 'see: sandbox profile ls' });
+  }
 }
 
-async function runAction(argv: string[], flags: RunFlags, context: CliContext): Promise<void> {
+async function runAction(argv: string[], flags: RunFlags, context: CliContext, command: Command): Promise<void> {
+  checkCommand(argv, flags, command);
   const host = hostOf(context);
   const { memory, cpus, pids, timeout, engine, env, label } = flags;
   const wish = {
@@ -118,7 +116,7 @@ export function runCommand(context: CliContext): Command {
   return createCommand('run')
     .description('Run one command in a fresh sandbox and pass on its output and exit status')
     .argument('<command...>', 'the program and its arguments')
-    .requiredOption('-p, --profile <name>', 'profile name, or a path to a file')
+    .option('-p, --profile <name>', 'profile name, or a path to a file (required)')
     .option('--json', 'print one JSON object instead of the output; output is bounded by the profile')
     .option(
       '-w, --workspace <dir[:mode]>',
@@ -138,14 +136,16 @@ export function runCommand(context: CliContext): Command {
     .option('--label <name=value>', 'label in the result; repeatable', collect, [])
     .option('--dry-run', 'compile and print the plan; start nothing')
     .passThroughOptions()
+    // So that checkCommand names the nearest option, also for `--memroy=1g`.
+    .allowUnknownOption()
     .addHelpText('after', examples)
-    .action(async (argv: string[], flags: RunFlags) => {
+    .action(async (argv: string[], flags: RunFlags, command: Command) => {
       try {
-        await runAction(argv, flags, context);
+        await runAction(argv, flags, context, command);
       } catch (error) {
-        if (flags.json !== true) throw error;
-        printJson(context.terminal, refused(error, flags));
-        context.exit(error instanceof CofferdamError ? error.exit : 125);
+        if (flags.json !== true || !(error instanceof CofferdamError)) throw error;
+        printJson(context.terminal, refusedResult(error, flags.id, Date.now()));
+        context.exit(error.exit);
       }
     });
 }

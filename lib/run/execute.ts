@@ -43,6 +43,7 @@ function toResult(invoked: Invoked, prepared: Prepared, setAside: readonly SetAs
     receipt: null,
     labels: profile.labels,
     workspace: { copy: profile.workspace.mode === 'copy', setAside },
+    error: null,
   };
 }
 
@@ -95,7 +96,8 @@ export async function executeRun(request: RunRequest, host: Host): Promise<RunRe
   } catch (error) {
     // Killed from outside: the guest must be gone before anybody looks at what it left.
     await reapRuns(prepared.folders, locateCgroups(host.uid), Date.now());
-    if (error instanceof CofferdamError && error.code === 'LAUNCH_FAILED') await around.undo();
+    // Refused by the launcher: no program ran, so a copy holds nobody's work.
+    if (error instanceof CofferdamError && error.code !== 'RUN_LOST') await around.undo();
     else await around.finish();
     undoFolder();
     throw error;

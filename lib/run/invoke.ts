@@ -1,4 +1,5 @@
 // Owns executing a plan from Node: starts its launch script, captures within bounds, reads the record back.
+import { catalogue, type ErrorCode } from '../base/catalogue.ts';
 import { CofferdamError } from '../base/errors.ts';
 import { type Streamed, streamTool, systemPath } from '../base/exec.ts';
 import { printable } from '../base/printable.ts';
@@ -122,9 +123,17 @@ function readManifest(text: string): Pick<Invoked, 'artifacts' | 'artifactsRefus
   return { artifacts, artifactsRefused: refused, artifactsRefusedMore: refusedMore };
 }
 
+/** Throws what the launch script said in place of a record: `fail<TAB>CODE<TAB>MESSAGE<TAB>REMEDY`. */
+function refuseFailure(line: string): void {
+  const [word, code = '', message = '', remedy = ''] = line.split('\t');
+  if (word !== 'fail') return;
+  const known = code in catalogue ? (code as ErrorCode) : 'LAUNCH_FAILED';
+  throw new CofferdamError(known, printable(message, 600), { remedy: printable(remedy, 600) });
+}
+
 /**
  * Runs a plan to its end. A non-zero exit, a timeout or an OOM kill of the program is a result. Throws LAUNCH_FAILED when
- * the sandbox could not be started, with what the launcher or runtime said; RUN_LOST when somebody killed the supervisor.
+ * the sandbox could not be started or with the launcher's own code (ID_IN_USE, LIMIT_UNENFORCEABLE …); RUN_LOST when somebody killed the supervisor.
  */
 export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
   const { plan, output, stdin, signal } = options;
@@ -144,22 +153,13 @@ export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
   const release = cancelOn(signal, child);
   const ended = await child.ended.finally(release);
   const [line = '', ...rest] = result.text().split('\n');
+  refuseFailure(line);
+  // The launcher takes back what it made and says why; only a kill leaves neither record nor reason.
+  if (line === '' && ended.signal !== undefined) {
+    throw new CofferdamError('RUN_LOST', `the run ${options.bindings.id} was ended from outside by ${ended.signal}`);
+  }
   if (line === '') {
-    // The launcher takes back what it made and exits; only a kill leaves neither record nor status.
-    if (ended.signal !== undefined) {
-      throw new CofferdamError('RUN_LOST', `the run ${options.bindings.id} was ended from outside by ${ended.signal}`);
-    }
-    const said =
-      output === 'capture'
-        ? printable(
-            stderr
-              .text()
-              .trim()
-              .replace(/^sandbox: /, ''),
-            600,
-          )
-        : '';
-    const why = ended.startError ?? (said === '' ? `the launcher ended with ${ended.exitCode} and no record` : said);
+    const why = ended.startError ?? `the launcher ended with ${ended.exitCode} and no record`;
     throw new CofferdamError('LAUNCH_FAILED', printable(why, 600));
   }
   const record = parseRecord(line);

@@ -81,7 +81,7 @@ function renderLimits({ cgroups, profile }: LaunchInput): string {
     '# apply FILE VALUE: writes a limit and reads it back; a limit that does not hold stops the run.',
     shellFunction('apply', [
       `{ echo "$2" >"$1" && read -r found <"$1" && [ "$found" = "$2" ]; } 2>/dev/null ||`,
-      `\tfail "the limit \${1##*/} = $2 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
+      `\tfail LIMIT_UNENFORCEABLE "the limit \${1##*/} = $2 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
     ]),
     shellFunction('apply_limits', writes),
   ].join('\n');

@@ -1,4 +1,5 @@
 // Owns the result of a run: the supervisor's record line, read back, and the object that callers get.
+import type { ErrorCode } from '../base/catalogue.ts';
 import { CofferdamError } from '../base/errors.ts';
 
 export type RunStatus = 'completed' | 'failed' | 'timeout' | 'oom' | 'cancelled' | 'refused';
@@ -28,7 +29,8 @@ export interface Artifact {
 }
 
 export interface RunResult {
-  readonly id: string;
+  /** Null only for a refused request that named none. */
+  readonly id: string | null;
   readonly status: RunStatus;
   readonly exitCode: number | null;
   readonly signal: string | null;
@@ -53,6 +55,37 @@ export interface RunResult {
   readonly workspace: {
     readonly copy: boolean;
     readonly setAside: readonly { readonly path: string; readonly kept: string }[];
+  };
+  /** Why it was refused; null for a run. Never with the remedy: see refusedResult. */
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly details: readonly string[] } | null;
+}
+
+/**
+ * The result of a request that was refused before a program ran. Without the remedy: what an agent reads never holds a
+ * command that widens what it may do (DESIGN.md, Adversaries). `now` in ms since the epoch.
+ */
+export function refusedResult(error: CofferdamError, id: string | undefined, now: number): RunResult {
+  const time = new Date(now).toISOString();
+  return {
+    id: id ?? null,
+    status: 'refused',
+    exitCode: error.exit,
+    signal: null,
+    reason: 'refused',
+    startedAt: time,
+    endedAt: time,
+    durationMs: 0,
+    stdout: '',
+    stderr: '',
+    truncated: { stdout: false, stderr: false },
+    artifacts: [],
+    artifactsRefused: [],
+    artifactsRefusedMore: 0,
+    egress: { allowed: 0, denied: 0 },
+    receipt: null,
+    labels: {},
+    workspace: { copy: false, setAside: [] },
+    error: { code: error.code, message: error.message, details: error.details },
   };
 }
 

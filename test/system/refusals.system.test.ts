@@ -1,7 +1,7 @@
 // Owns the proof that bad input gets an error of its own, says what to do, and starts nothing.
 import { readdirSync } from 'node:fs';
 import type { Test } from 'tap';
-import { type Ended, type JsonResult, newId, type Scene, sandboxFile, sceneOf, testAsBoth, until } from './scene.ts';
+import { type JsonResult, newId, type Scene, sandboxFile, sceneOf, testAsBoth, until } from './scene.ts';
 
 const base = ['-p', 'base-tools'];
 const command = ['--', 'echo', 'started'];
@@ -14,24 +14,24 @@ interface Refusal {
   readonly says: RegExp;
 }
 
-async function check(t: Test, scene: Scene, { args, code, status, says }: Refusal, options?: Parameters<Scene['sandbox']>[1]): Promise<Ended> {
-  const told = await scene.sandbox(['run', ...args, ...command], options);
+/** Asks twice, for a person and for a machine; gives all that was printed. */
+async function check(t: Test, scene: Scene, { args, code, status, says }: Refusal): Promise<string> {
+  const told = await scene.sandbox(['run', ...args, ...command]);
   t.equal(told.status, status, `${args.join(' ')}: ${told.stderr}`);
   t.match(told.stderr, says, args.join(' '));
   t.match(told.stderr, /^sandbox: .+\n(.*\n)* {2}\S.*\n$/, 'what happened, and what to do');
   t.notMatch(told.stderr + told.stdout, /started|unexpected|at file:|node:internal/, 'nothing ran and nothing crashed');
-  const json = await scene.sandbox(['run', '--json', ...args, ...command], options);
+  const json = await scene.sandbox(['run', '--json', ...args, ...command]);
   const result = JSON.parse(json.stdout || '{}') as JsonResult;
   t.match(result, { status: 'refused', exitCode: status, error: { code } }, `${args.join(' ')}: ${json.stderr}`);
   t.equal(json.status, status);
-  return told;
+  return `${told.stdout}${told.stderr}${json.stdout}${json.stderr}`;
 }
 
 testAsBoth('refuses ids that are not ids, on both ways', async (t, scene) => {
-  for (const id of ['a b', '', '.', '..', '../x', 'a/b', 'a.b', 'é', 'a\nb', 'x'.repeat(65), '$(id)']) {
-    for (const name of ['--id', '--task-id', '--job-id']) {
-      await check(t, scene, { args: [...base, `${name}=${id}`], code: 'ID_INVALID', status: 2, says: /id/ });
-    }
+  const bad = ['a b', '', '..', '../x', 'a.b', 'é', 'a\nb', 'x'.repeat(65)].map((id) => `--id=${id}`);
+  for (const option of [...bad, '--task-id=a b', '--task-id=a.b', '--job-id=', '--job-id=a.b']) {
+    await check(t, scene, { args: [...base, option], code: 'ID_INVALID', status: 2, says: /id/ });
   }
   t.equal((await scene.sandbox(['run', ...base, '--id', `${newId()}-${'x'.repeat(64)}`.slice(0, 64), ...command])).status, 0, 'sixty-four are allowed');
 });
@@ -50,11 +50,9 @@ testAsBoth('refuses a second run with the id of one that runs, which goes on', a
 
 testAsBoth('refuses secrets in the environment, and prints their value nowhere', async (t, scene) => {
   const value = `AKIA${'Q7ZK3'.repeat(3)}W`;
-  for (const pair of [`AWS_KEY=${value}`, `MY_TOKEN=${value}x`, `DB_PASSWORD=${value}`, `PLAIN=${value}`]) {
-    const told = await check(t, scene, { args: [...base, '--env', pair], code: 'ENV_SECRET', status: 2, says: /secret/i });
-    t.notMatch(told.stderr + told.stdout, value);
-    const json = await scene.sandbox(['run', '--json', ...base, '--env', pair, ...command]);
-    t.notMatch(json.stderr + json.stdout, value);
+  for (const pair of [`DB_PASSWORD=hunter-${value}`, `PLAIN=${value}`]) {
+    const told = await check(t, scene, { args: [...base, '--env', pair], code: 'ENV_SECRET', status: 2, says: /DB_PASSWORD|PLAIN/ });
+    t.notMatch(told, value);
   }
   const kept = await scene.spawn('/bin/grep', ['-rlF', value, scene.paths.data, scene.paths.state, scene.paths.run]).ended;
   t.equal(kept.stdout, '');

@@ -1,18 +1,20 @@
-/* Owns the control groups of one run as wholes: checking, joining, emptying, removing, the OOM counter. */
+/* Owns the control groups of one run as wholes: checking, joining, emptying, removing. */
 #include "cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "clock.h"
 #include "members.h"
 #include "say.h"
+
+#define MOST_MEMBERS 64 /* of a group that was empty before we joined */
 
 bool check_cgroups(const struct options *options)
 {
@@ -52,13 +54,37 @@ int open_cgroup2(const char *path)
 	return -1;
 }
 
-bool join_cgroup(const char *path)
+static bool is_member(int dir)
+{
+	static pid_t members[MOST_MEMBERS];
+	const int count = list_members(dir, members, MOST_MEMBERS);
+
+	for (int i = 0; i < count; i++)
+		if (members[i] == getpid())
+			return true;
+	errno = EPERM;
+	return false;
+}
+
+/*
+ * On v2 a user may not move a process out of a login session, but may ask systemd to (cgroup-v2.rst, "Delegation
+ * Containment"). Its answer is not believed: the group must list us.
+ */
+static bool join_by_manager(const struct options *options, const char *path, int dir)
+{
+	return options->manager != NULL &&
+	       attach_process(options->manager, options->unit, strrchr(path, '/'), getpid()) && is_member(dir);
+}
+
+bool join_cgroup(const struct options *options, const char *path)
 {
 	const int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	const int procs = dir < 0 ? -1 : openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 
 	/* Both are left to close_range and exec: closing could lose errno. */
-	return procs >= 0 && write(procs, "0", 1) == 1;
+	if (procs < 0)
+		return false;
+	return write(procs, "0", 1) == 1 || (errno == EACCES && join_by_manager(options, path, dir));
 }
 
 static bool empty_cgroup(const struct options *options, const char *path, int64_t until)
@@ -110,26 +136,4 @@ bool remove_cgroups(const struct options *options, int64_t limit_ms)
 	for (size_t i = 0; i < options->cgroup_count; i++)
 		removed &= remove_cgroup(options, options->cgroups[i], until);
 	return removed;
-}
-
-uint64_t count_oom_kills(const char *path)
-{
-	static const char key[] = "oom_kill ";
-	char text[1024];
-	const int file = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size;
-
-	if (file < 0)
-		return 0;
-	size = read(file, text, sizeof(text) - 1);
-	close(file);
-	if (size <= 0)
-		return 0;
-	text[size] = '\0';
-	for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, strlen(key)) == 0)
-			return strtoull(line + strlen(key), NULL, 10);
-	}
-	return 0;
 }

@@ -1,4 +1,4 @@
-/* Owns the control groups of one run: joining, emptying, removing, and what the OOM killer did in them. */
+/* Owns the control groups of one run: checking, joining, emptying, removing. */
 #ifndef CGROUP_H
 #define CGROUP_H
 
@@ -13,16 +13,13 @@ bool check_cgroups(const struct options *options);
 /* A descriptor of the group when it is one of cgroup v2, -1 otherwise. */
 int open_cgroup2(const char *path);
 
-/* Moves the calling, single-threaded process. Sets errno. */
-bool join_cgroup(const char *path);
+/* Moves the calling, single-threaded process, by itself or by --manager. Sets errno. */
+bool join_cgroup(const struct options *options, const char *path);
 
 /* Kills whatever is in the groups and below until nothing is. False, said, when `limit_ms` was not enough. */
 bool empty_cgroups(const struct options *options, int64_t limit_ms);
 
 /* Removes the groups and those below. False, said, when one is left after `limit_ms`. */
 bool remove_cgroups(const struct options *options, int64_t limit_ms);
-
-/* `oom_kill` of a v1 memory.oom_control or v2 memory.events; 0 when there is none. */
-uint64_t count_oom_kills(const char *path);
 
 #endif

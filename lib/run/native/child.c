@@ -66,7 +66,7 @@ static _Noreturn void run_child(const struct options *options, const struct stre
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(125);
 	for (size_t i = 0; i < options->cgroup_count; i++)
-		if (i != joined && !join_cgroup(options->cgroups[i]))
+		if (i != joined && !join_cgroup(options, options->cgroups[i]))
 			fail(report, JOIN, i);
 	/* No controlling terminal: neither /dev/tty nor TIOCSTI lead back to the person. */
 	if (setsid() < 0)

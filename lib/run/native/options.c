@@ -11,7 +11,7 @@
 #define MOST_MS 1000000000000ULL /* 31 years: sums of two stay far from overflow */
 #define MOST_BYTES (1ULL << 60)
 
-enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, HEAD, FLAG, DESCRIPTOR, PID };
+enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, LETTERS, HEAD, FLAG, DESCRIPTOR, PID };
 
 struct rule {
 	const char *name;
@@ -32,6 +32,10 @@ static const struct rule rules[] = {
 	{ "--stdin", FLAG, FIELD(pass_stdin), false },
 	{ "--cgroup", CGROUP, FIELD(cgroups), false },
 	{ "--oom-file", PATH, FIELD(oom_file), false },
+	{ "--pids-file", PATH, FIELD(pids_file), false },
+	{ "--lacking", LETTERS, FIELD(lacking), false },
+	{ "--manager", PATH, FIELD(manager), false },
+	{ "--unit", ID, FIELD(unit), false },
 	{ "--run-dir", PATH, FIELD(run_dir), false },
 	{ "--slot", SLOT, FIELD(slots), false },
 	{ "--env", VARIABLE, FIELD(environment), false },
@@ -57,6 +61,10 @@ static bool take_value(const struct rule *rule, const char *text, struct options
 	case ID:
 		*(const char **)field = text;
 		return is_id(text);
+	case LETTERS:
+		*(const char **)field = text;
+		return *text != '\0' && strlen(text) <= strlen(LIMIT_LETTERS) &&
+		       strspn(text, LIMIT_LETTERS) == strlen(text);
 	case HEAD:
 		*(const char **)field = text;
 		return is_head(text);
@@ -114,6 +122,10 @@ static bool is_complete(const struct options *options, const bool *seen)
 	}
 	if (options->record != NULL && options->record_head == NULL) {
 		say("supervise: --record needs --record-head");
+		return false;
+	}
+	if ((options->manager == NULL) != (options->unit == NULL)) {
+		say("supervise: --manager and --unit go together");
 		return false;
 	}
 	if (options->program[0] == NULL || !is_path(options->program[0])) {

@@ -10,6 +10,7 @@
 #define MOST_CGROUPS 8
 #define MOST_SLOTS 4
 #define MOST_VARIABLES 16
+#define LIMIT_LETTERS "mnc"
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct options {
@@ -23,6 +24,10 @@ struct options {
 	const char *cgroups[MOST_CGROUPS];
 	size_t cgroup_count;
 	const char *oom_file;
+	const char *pids_file;
+	const char *lacking; /* letters of limits that are not applied: m, n (number of processes), c; NULL: none */
+	const char *manager; /* socket of the user's systemd, and its unit that the groups are in; NULL: not asked */
+	const char *unit;
 	const char *run_dir;
 	const char *slots[MOST_SLOTS]; /* removed in this order, last of all */
 	size_t slot_count;

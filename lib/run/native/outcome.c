@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "cgroup.h"
+#include "events.h"
 #include "launchlog.h"
 #include "say.h"
 
@@ -42,11 +42,12 @@ static enum reason judge_end(const struct options *options, const struct ending 
 	/* Ours before the program's: what it did after we told it to stop is not its result. */
 	if (ending->cause != EXITED)
 		return ending->cause;
+	/* Whoever was killed: what is left of such a run is not its result. On v1 its other processes may even have ended well. */
+	if (options->oom_file != NULL && count_oom_kills(options->oom_file) > 0)
+		return OOM;
 	/* An engine that failed says so in its log; one that succeeded may still complain there about its own clean-up. */
 	if (status != 0 && options->log != NULL && say_launch_error(options->log))
 		return LAUNCH;
-	if (status == 128 + SIGKILL && options->oom_file != NULL && count_oom_kills(options->oom_file) > 0)
-		return OOM;
 	if (judge_output(ending))
 		return OUTPUT;
 	return is_signal_status(status) ? SIGNALLED : EXITED;
@@ -57,6 +58,7 @@ void judge(const struct options *options, const struct ending *ending, struct ou
 	const int status = program_status(ending->wait_status);
 
 	outcome->reason = judge_end(options, ending, status);
+	outcome->pids_hit = options->pids_file != NULL && count_refused_forks(options->pids_file) > 0;
 	switch (outcome->reason) {
 	case EXITED:
 	case SIGNALLED:

@@ -18,19 +18,20 @@ struct outcome {
 	int64_t end_ms;
 	uint64_t produced[2]; /* bytes of stdout and stderr */
 	bool truncated[2];
+	bool pids_hit;   /* a fork was refused for the limit of processes */
 	bool gone;       /* no process of the run is left */
 };
 
 /* How the watching ended; what it means is decided by `judge`. */
 struct ending {
 	bool started;      /* the program was executed, as far as we know */
-	enum reason cause; /* TIMEOUT, IDLE, CANCELLED when we stopped it; EXITED when it ended by itself */
+	enum reason cause; /* TIMEOUT, IDLE, CANCELLED, OOM when we stopped it; EXITED when it ended by itself */
 	int signal;        /* that cancelled it */
 	int wait_status;
 	int output_error[2]; /* errno of a stream that could not be written, 0 otherwise */
 };
 
-/* Sets reason and status, and says what a caller could not know otherwise. Reads --oom-file and --log. */
+/* Sets reason and status, and says what a caller could not know otherwise. Reads --oom-file, --pids-file and --log. */
 void judge(const struct options *options, const struct ending *ending, struct outcome *outcome);
 
 /* The word that records carry. */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "say.h"
@@ -25,15 +26,27 @@ int open_record(const struct options *options)
 	return -2;
 }
 
+/* What is remarkable, a letter each: o, e: that stream is cut; p: a fork was refused; then limits that did not apply. */
+static void write_marks(const struct options *options, const struct outcome *outcome, char *marks)
+{
+	const char *lacking = options->lacking == NULL ? "" : options->lacking;
+	const int size = sprintf(marks, "%s%s%s%s", outcome->truncated[0] ? "o" : "", outcome->truncated[1] ? "e" : "",
+				 outcome->pids_hit ? "p" : "", lacking);
+
+	if (size == 0)
+		strcpy(marks, "-");
+}
+
 static size_t format_line(const struct options *options, const struct outcome *outcome, char *line)
 {
-	static const char *const marks[2][2] = { { "-", "e" }, { "o", "oe" } };
+	char marks[16];
 	const char *head = options->record_head == NULL ? "" : options->record_head;
 
+	write_marks(options, outcome, marks);
 	return (size_t)snprintf(line, LONGEST_LINE, "%s%s%" PRId64 " %" PRId64 " %d %s %" PRIu64 " %" PRIu64 " %s\n", head,
 				*head == '\0' ? "" : " ", outcome->start_ms, outcome->end_ms, outcome->status,
 				reason_word(outcome->reason), outcome->produced[0], outcome->produced[1],
-				marks[outcome->truncated[0]][outcome->truncated[1]]);
+				marks);
 }
 
 /* A full disk may have left half a line of another run: ours then starts on a line of its own. */

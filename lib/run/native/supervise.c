@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "events.h"
 #include "child.h"
 #include "clock.h"
 #include "options.h"
@@ -47,6 +48,7 @@ static bool prepare_relays(const struct options *options, const struct streams *
 static bool prepare(const struct options *options, struct watch *watch, struct streams *streams)
 {
 	watch->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	watch->oom = options->oom_file == NULL ? -1 : watch_oom_kills(options->oom_file, &watch->oom_events);
 	if (watch->wake >= 0 && open_streams(streams, options->pass_stdin) &&
 	    prepare_relays(options, streams, watch->wake, watch->relays))
 		return true;

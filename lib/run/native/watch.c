@@ -13,11 +13,14 @@
 
 #include "cgroup.h"
 #include "clock.h"
+#include "events.h"
 
 #define NEVER INT64_MAX
 #define KILL_LIMIT_MS 2000  /* for the kernel to end what was killed */
 #define DRAIN_MS 200        /* for output of a program that has ended, while something outside its groups holds the pipe */
 #define SAME_SIGNAL_MS 100  /* a terminal signals us and our caller, and the caller passes it on: one wish, not two */
+#define OOM_LOOK_MS 5      /* between looks for a kill that was announced */
+#define OOM_LIMIT_MS 1000  /* for the kernel to do what it announced */
 #define DELIVER_MS 1000     /* for a caller to take the output of a run that was stopped */
 
 struct state {
@@ -25,6 +28,8 @@ struct state {
 	int64_t stopped;    /* when TERM was sent */
 	int64_t kill_at;    /* after a TERM */
 	int64_t abandon_at; /* after a KILL */
+	int64_t look_at;    /* for kills of the OOM killer, and until when */
+	int64_t look_until;
 	struct ending *ending;
 };
 
@@ -96,6 +101,27 @@ static void stop_child(struct watch *watch, struct state *state, enum reason cau
 	state->kill_at = state->stopped + (int64_t)watch->options->grace_ms;
 }
 
+/* v2 ends the whole group (memory.oom.group); on v1 the rest of the run is ours to end. */
+static void look_for_oom(struct watch *watch, struct state *state)
+{
+	const int64_t now = monotonic_ms();
+
+	if (count_oom_kills(watch->options->oom_file) > 0 && state->ending->cause == EXITED) {
+		state->ending->cause = OOM;
+		state->look_at = NEVER;
+		kill_child(watch, state);
+		return;
+	}
+	state->look_at = now < state->look_until && state->ending->cause == EXITED ? now + OOM_LOOK_MS : NEVER;
+}
+
+static void take_oom_event(struct watch *watch, struct state *state)
+{
+	note_oom_event(watch->oom);
+	state->look_until = monotonic_ms() + OOM_LIMIT_MS;
+	look_for_oom(watch, state);
+}
+
 static int wait_until(struct pollfd *fds, nfds_t count, int64_t until)
 {
 	const int64_t left = until == NEVER ? -1 : until - monotonic_ms();
@@ -139,10 +165,11 @@ static bool wait_child(struct watch *watch, struct state *state)
 	enum reason cause;
 
 	for (;;) {
-		struct pollfd fds[3] = {
+		struct pollfd fds[4] = {
 			{ .fd = watch->child.pidfd, .events = POLLIN },
 			{ .fd = watch->signals, .events = POLLIN },
 			{ .fd = watch->child.report, .events = POLLIN },
+			{ .fd = watch->oom, .events = watch->oom_events },
 		};
 		const int64_t deadline = find_deadline(watch, state, &cause);
 		const int64_t now = monotonic_ms();
@@ -153,13 +180,17 @@ static bool wait_child(struct watch *watch, struct state *state)
 			kill_child(watch, state);
 		if (now >= state->abandon_at)
 			return false;
+		if (now >= state->look_at)
+			look_for_oom(watch, state);
 		const int64_t ours = earlier(state->kill_at, state->abandon_at);
-		if (wait_until(fds, 3, ending->cause == EXITED ? deadline : ours) <= 0)
+		if (wait_until(fds, 4, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
 			continue;
 		if (fds[1].revents != 0)
 			take_all_signals(watch, state);
 		if (fds[2].revents != 0 && !take_report(watch->options, &watch->child))
 			ending->started = false;
+		if (fds[3].revents != 0)
+			take_oom_event(watch, state);
 		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
 			return true;
 	}
@@ -219,7 +250,7 @@ static void drain_output(struct watch *watch, struct state *state)
 bool watch_child(struct watch *watch, struct ending *ending)
 {
 	struct state state = {
-		.started = monotonic_ms(), .kill_at = NEVER, .abandon_at = NEVER, .ending = ending,
+		.started = monotonic_ms(), .kill_at = NEVER, .abandon_at = NEVER, .look_at = NEVER, .ending = ending,
 	};
 	bool gone = wait_child(watch, &state);
 

@@ -12,6 +12,8 @@ struct watch {
 	struct child child;
 	struct relay *relays; /* stdout, stderr */
 	int signals;          /* signalfd of those that cancel */
+	int oom;              /* tells that the OOM killer came, -1: nobody does */
+	short oom_events;     /* of poll(2), for it */
 	int wake;             /* eventfd that the relays write when they end */
 };
 
