@@ -28,6 +28,7 @@ const homes: Readonly<Record<string, { readonly home: RegExp; readonly why: stri
   pino: { home: /^base\/log\.ts$/, why: 'redaction is configured there' },
   ajv: { home: /^spec\/validate\.ts$/, why: 'the OCI schema is closed there' },
   commander: { home: /^cli\//, why: 'arguments are parsed at the edge' },
+  tar: { home: /^image\/(extract|archive|transfer)\.ts$/, why: 'what comes out of a tar is judged there' },
   zx: { home: /^$/, why: 'zx belongs to scripts and benchmarks, not to the library' },
   'node:child_process': { home: /^$/, why: 'processes are started by base/exec.ts' },
 };

@@ -176,6 +176,16 @@ const entries = {
     meaning: 'No run with this id is recorded.',
     remedy: 'the id stands in the result of the run',
   },
+  KEY_INVALID: {
+    exit: 125,
+    meaning: 'The key that signs receipts is missing, damaged, of another kind, or not yours alone. It is never replaced silently.',
+    remedy: 'bring it back from a backup; or make another, which the audit log records: sandbox key new',
+  },
+  AUDIT_DAMAGED: {
+    exit: 125,
+    meaning: 'The end of the audit log is not one that can be continued.',
+    remedy: 'look at it: sandbox audit verify; then move the file away and keep it',
+  },
   COPY_CONFLICT: {
     exit: 125,
     meaning: 'The folder has changed since the copy was made, or the change is one that is never applied.',

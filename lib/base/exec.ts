@@ -16,6 +16,8 @@ export interface ExecOptions {
   accept?: readonly number[];
   uid?: number;
   gid?: number;
+  /** Open descriptors that the child gets as 3, 4, … */
+  lend?: readonly number[];
 }
 
 export interface ExecResult {
@@ -26,6 +28,8 @@ export interface ExecResult {
 
 /** PATH of every child of ours: the host's standard folders, never the caller's. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+type StdioWords = ['ignore' | 'pipe', 'pipe', 'pipe', ...number[]];
 
 function childOptions(options: ExecOptions) {
   return {
@@ -38,7 +42,8 @@ function childOptions(options: ExecOptions) {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.input === undefined ? {} : { input: options.input }),
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.lend ?? [])] as StdioWords,
   };
 }
 

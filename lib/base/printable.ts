@@ -22,3 +22,12 @@ export function printable(text: string, most = 200): string {
   const kept = (cut ? characters.slice(0, most) : characters).join('').replace(unsafe, escapeCharacter);
   return cut ? `${kept}…` : kept;
 }
+
+/**
+ * `value` as JSON that is safe on a terminal: what printable() would escape stands as \uXXXX, which parses back to the same.
+ */
+export function printableJson(value: unknown): string {
+  const units = (character: string) =>
+    Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(value, null, 2).replace(unsafe, (character) => (character === '\n' ? character : units(character).join('')));
+}

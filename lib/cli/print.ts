@@ -1,4 +1,5 @@
 // Owns how commands print: aligned tables, JSON, progress lines.
+import { printableJson } from '../base/printable.ts';
 import type { Terminal } from './context.ts';
 
 /** Rows as columns padded to the widest cell, two spaces apart, header in upper case. Cells must be printable already. */
@@ -13,9 +14,9 @@ export function printTable(terminal: Terminal, header: readonly string[], rows: 
   }
 }
 
-/** One JSON document, two spaces indented, newline-ended. */
+/** One JSON document, two spaces indented, newline-ended; harmless on a terminal whatever its strings hold. */
 export function printJson(terminal: Terminal, value: unknown): void {
-  terminal.out(`${JSON.stringify(value, null, 2)}\n`);
+  terminal.out(`${printableJson(value)}\n`);
 }
 
 export interface Progress {

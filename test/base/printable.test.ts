@@ -1,6 +1,6 @@
 // Owns the proof that no text of a guest can speak to a terminal, hide, or flood it.
 import { test } from 'tap';
-import { printable } from '../../lib/base/printable.ts';
+import { printable, printableJson } from '../../lib/base/printable.ts';
 
 test('ordinary text of any language stays as it is', async (t) => {
   for (const text of ['', 'plain', 'C:\\path', 'ünï', '日本語', 'עברית', 'हिन्दी', '🙂', 'a "quoted" <tag> $(x) `y`']) {
@@ -60,4 +60,13 @@ test('the result is bounded, whatever comes in', async (t) => {
   t.equal(printable('abcdef', 3), 'abc…');
   t.equal(printable('🙂'.repeat(4), 3), '🙂🙂🙂…', 'characters are counted and none is cut in half');
   t.ok(printable('\u001b'.repeat(50_000_000)).length <= 200 * 10 + 1, 'megabytes are cut before they are looked at');
+});
+
+test('JSON for a terminal parses back to the same and holds no invisible character', (t) => {
+  const value = { a: 'x\u202ey\u009b31m\u007f\u{e0041}\n"\\', '\u200bkey': ['\ud800', '😀 é'] };
+  const text = printableJson(value);
+  t.same(JSON.parse(text), value);
+  t.notMatch(text, /[\u007f-\u009f\u200b\u202e]|\u{e0041}/u);
+  t.match(text, /😀 é/, 'ordinary text stays readable');
+  t.end();
 });

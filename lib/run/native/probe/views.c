@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -148,9 +147,7 @@ static const struct attempt attempts[] = {
 	BYTES("proc.read-key-users", "/proc/key-users"),
 	BYTES("proc.read-timers", "/proc/timer_list"),
 	BYTES("proc.read-slabs", "/proc/slabinfo"),
-	BYTES("proc.read-sched-debug", "/proc/sched_debug"),
 	LIST("proc.list-bus", "/proc/bus"),
-	LIST("proc.list-acpi", "/proc/acpi"),
 	LIST("proc.list-firmware", "/sys/firmware"),
 	LIST("proc.list-dmi", "/sys/class/dmi/id"),
 	LIST("fs.run-is-empty", "/run"),
