@@ -1,5 +1,7 @@
 // Owns the list of commands.
 import type { Command } from 'commander';
+import { listProfiles } from '../profile/find.ts';
+import { loadHostConfig } from '../profile/hostConfig.ts';
 import { executeRun } from '../run/execute.ts';
 import { completionCommand } from './completion.ts';
 import type { CliContext } from './context.ts';
@@ -15,8 +17,13 @@ import { setupCommand } from './setup.ts';
 
 /** Adds every command to the program, in the order of the help text. */
 export function addCommands(program: Command, context: CliContext): void {
-  const runInside = (image: string, argv: readonly string[]) =>
-    executeRun({ profile: 'default', overrides: {}, image, argv, output: 'capture', stdin: 'none' }, hostOf(context));
+  // An image's own profile sets what its tools need to work without a network; others are checked under the default.
+  const runInside = (image: string, argv: readonly string[]) => {
+    const { paths, cwd, uid } = context;
+    const all = listProfiles({ paths, cwd, uid, ceiling: loadHostConfig(paths.hostConfig) });
+    const profile = all.some(({ name, origin }) => name === image && origin === 'shipped') ? image : 'default';
+    return executeRun({ profile, overrides: {}, image, argv, output: 'capture', stdin: 'none' }, hostOf(context));
+  };
   const commands = [
     runCommand(context),
     diffCommand(context),

@@ -1,7 +1,7 @@
 // Owns `sandbox gc`: freeing what dead runs left.
 import { type Command, createCommand } from 'commander';
 import { printable } from '../base/printable.ts';
-import { locateCgroups } from '../engine/cgroup.ts';
+import { locateCgroups } from '../engine/cgroupPlace.ts';
 import { freeLeftovers } from '../run/leftovers.ts';
 import type { CliContext } from './context.ts';
 import { printJson } from './print.ts';

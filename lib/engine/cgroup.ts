@@ -1,19 +1,28 @@
-// Owns cgroups: where a sandbox's leaf stands, what is written into it, and what must read back. v1 and v2.
-import { existsSync } from 'node:fs';
-import { CofferdamError } from '../base/errors.ts';
-import { readTextIfPresent } from '../base/files.ts';
+// Owns what a run's control group is: its parents, what is written into a leaf, what must read back. v1 and v2.
 import type { Profile } from '../profile/schema.ts';
 
 export interface CgroupParents {
   readonly version: 1 | 2;
   /** Folders under which the launcher makes its leaf: v1 one per controller (memory, pids, cpu), v2 one. */
-  readonly folders: readonly { readonly controllers: readonly string[]; readonly path: string }[];
-  /** Whether swap is accounted, so that memory and swap can be bounded together. */
-  readonly swap: boolean;
+  readonly folders: readonly { readonly controllers: readonly Controller[]; readonly path: string }[];
+  /** v2 under systemd: the delegated unit that the folder is of. */
+  readonly unit?: CgroupUnit;
 }
 
-const wanted = ['memory', 'pids', 'cpu'] as const;
-type Controller = (typeof wanted)[number];
+/** A unit of systemd whose groups are ours to make (systemd.resource-control(5), Delegate=). */
+export interface CgroupUnit {
+  /** `own`: the caller runs in it. `runs`: ours, kept for callers who have none. */
+  readonly kind: 'own' | 'runs';
+  readonly name: string;
+  /** Private socket of the user's systemd, which alone may move a process out of a login session. Root needs nobody. */
+  readonly manager?: string;
+  /** Groups whose processes may use it, as /proc/self/cgroup names them after `0::`; `below` includes all under it. */
+  readonly callers: readonly { readonly group: string; readonly below: boolean }[];
+}
+
+/** What every run is bounded by. */
+export const controllers = ['memory', 'pids', 'cpu'] as const;
+export type Controller = (typeof controllers)[number];
 
 /** Mount point of each v1 controller, and of the v2 hierarchy, from the text of /proc/self/mountinfo (proc(5)). */
 export function parseCgroupMounts(mountinfo: string): { v1: Map<string, string>; v2: string | undefined } {
@@ -29,25 +38,6 @@ export function parseCgroupMounts(mountinfo: string): { v1: Map<string, string>;
     for (const option of options?.split(',') ?? []) if (!v1.has(option)) v1.set(option, point);
   }
   return { v1, v2 };
-}
-
-/** Where leaves of `uid` go on this host, existing or not. Throws HOST_UNPREPARED without the three controllers. */
-export function locateCgroups(uid: number, mountinfo = readTextIfPresent('/proc/self/mountinfo') ?? ''): CgroupParents {
-  const { v1, v2 } = parseCgroupMounts(mountinfo);
-  const missing = wanted.filter((controller) => !v1.has(controller));
-  if (missing.length === 0) {
-    const folders = wanted.map((controller) => ({
-      controllers: [controller],
-      path: `${v1.get(controller)}/cofferdam/${uid}`,
-    }));
-    return { version: 1, folders, swap: existsSync(`${v1.get('memory')}/memory.memsw.limit_in_bytes`) };
-  }
-  if (v2 !== undefined && missing.length === wanted.length) {
-    return { version: 2, folders: [{ controllers: [...wanted], path: `${v2}/cofferdam/${uid}` }], swap: true };
-  }
-  throw new CofferdamError('HOST_UNPREPARED', `this host has no ${missing.join(', ')} cgroup controller`, {
-    remedy: 'mount the cgroup controllers, or boot with cgroup v2; see: sandbox doctor',
-  });
 }
 
 export interface LeafWrite {
@@ -84,14 +74,20 @@ export function leafWrites(version: 1 | 2, limits: Profile['limits']): LeafWrite
   ];
 }
 
-/** The folder that holds the leaves of `controller`. */
-export function parentOf(parents: CgroupParents, controller: Controller): string {
-  const folder = parents.folders.find(({ controllers }) => controllers.includes(controller));
-  if (folder === undefined) throw new RangeError(controller);
-  return folder.path;
+/** The folder that holds the leaves of `controller`; undefined where a best effort goes without. */
+export function parentOf(parents: CgroupParents, controller: Controller): string | undefined {
+  return parents.folders.find((folder) => folder.controllers.includes(controller))?.path;
 }
 
 /** File below the memory leaf whose line `oom_kill N` counts kernel kills (v1 since Linux 4.13; cgroup-v2). */
 export function oomFile(version: 1 | 2): string {
   return version === 1 ? 'memory.oom_control' : 'memory.events';
+}
+
+/** File below the pids leaf whose line `max N` counts refused forks, in both versions. */
+export const pidsFile = 'pids.events';
+
+/** Bounds swap; on a kernel that does not count swap it is missing, and then the host may have none. */
+export function boundsSwap(file: string): boolean {
+  return file.includes('memsw') || file.includes('swap');
 }

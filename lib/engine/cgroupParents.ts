@@ -1,40 +1,65 @@
 // Owns making and checking the folders below which leaves are made.
-import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import type { CgroupParents } from './cgroup.ts';
+import { locateCgroups } from './cgroupPlace.ts';
+import { claimUnit, handDown, isClaimed, startRunsUnit } from './cgroupUnit.ts';
 
-const setupRemedy = 'as root: sandbox setup --user "$USER"';
+type Folder = CgroupParents['folders'][number];
 
-// v2 hands a controller down only where every parent's subtree_control names it (cgroup-v2, "Enabling and Disabling").
-function enableControllers(path: string, controllers: readonly string[]): void {
-  const words = controllers.map((controller) => `+${controller}`).join(' ');
-  for (const folder of [dirname(dirname(path)), dirname(path), path]) {
-    writeFileSync(join(folder, 'cgroup.subtree_control'), words);
+function refuse(folder: Folder, uid: number, cause: unknown): CofferdamError {
+  return new CofferdamError(
+    'LIMIT_UNENFORCEABLE',
+    `limits cannot be applied: ${folder.path} is missing or not ours to write`,
+    { remedy: uid === 0 ? 'see: sandbox doctor' : 'as root: sandbox setup --user "$USER"', cause },
+  );
+}
+
+async function ensureFolder(parents: CgroupParents, folder: Folder, uid: number): Promise<void> {
+  const { path } = folder;
+  const { unit, version } = parents;
+  if (unit?.kind === 'runs' && !existsSync(path)) await startRunsUnit(unit, uid);
+  try {
+    if (unit !== undefined && !isClaimed(path)) claimUnit(path);
+    if (unit === undefined && uid === 0 && !existsSync(path)) {
+      mkdirSync(path, { recursive: true, mode: 0o755 });
+      // A controller reaches a group only where every group above hands it down (cgroup-v2.rst).
+      if (version === 2) for (const above of [dirname(dirname(path)), dirname(path), path]) handDown(above);
+    }
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw refuse(folder, uid, cause);
   }
 }
 
 /**
- * Makes sure that leaves can be made: root makes missing parents (they are gone after a reboot), anybody else needs those
- * that `sandbox setup` made. Throws LIMIT_UNENFORCEABLE.
+ * Makes sure that leaves can be made: starts or claims the unit, root makes missing folders (they are gone after a reboot),
+ * anybody else needs those that `sandbox setup` made. Throws LIMIT_UNENFORCEABLE.
  */
-export function ensureCgroupParents(parents: CgroupParents, callerUid: number): void {
-  for (const { path, controllers } of parents.folders) {
+export async function ensureCgroupParents(parents: CgroupParents, callerUid: number): Promise<void> {
+  for (const folder of parents.folders) await ensureFolder(parents, folder, callerUid);
+}
+
+/**
+ * The parents of this caller's leaves, ready. With `strict` false, those that could be had: folders are missing from the
+ * answer, and the launch script says which limits went with them. Throws LIMIT_UNENFORCEABLE, HOST_UNPREPARED when strict.
+ */
+export async function prepareCgroups(uid: number, strict: boolean): Promise<CgroupParents> {
+  let parents: CgroupParents = { version: 2, folders: [] };
+  try {
+    parents = locateCgroups(uid);
+  } catch (error) {
+    if (strict) throw error;
+  }
+  const ready: Folder[] = [];
+  for (const folder of parents.folders) {
     try {
-      if (callerUid === 0 && !existsSync(path)) {
-        mkdirSync(path, { recursive: true, mode: 0o755 });
-        if (parents.version === 2) enableControllers(path, controllers);
-      }
-      accessSync(path, constants.W_OK | constants.X_OK);
-    } catch (cause) {
-      throw new CofferdamError(
-        'LIMIT_UNENFORCEABLE',
-        `limits cannot be applied: ${path} is missing or not ours to write`,
-        {
-          remedy: callerUid === 0 ? 'see: sandbox doctor' : setupRemedy,
-          cause,
-        },
-      );
+      await ensureFolder(parents, folder, uid);
+      ready.push(folder);
+    } catch (error) {
+      if (strict) throw error;
     }
   }
+  return { ...parents, folders: ready };
 }

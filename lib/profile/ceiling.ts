@@ -101,6 +101,13 @@ function* forbidden(profile: Profile, host: HostConfig, realPath: (path: string)
   if (host.requireImageDigest && profile.image.digest === undefined) {
     yield { path: ['image'], host: ['requireImageDigest'], reason: 'this host requires the digest of the image' };
   }
+  if (profile.limits.enforce === 'best-effort' && !host.limits.bestEffort) {
+    yield {
+      path: ['limits', 'enforce'],
+      host: ['limits', 'bestEffort'],
+      reason: 'best-effort is not permitted on this host',
+    };
+  }
   yield* forbiddenMounts(profile, host, realPath);
 }
 

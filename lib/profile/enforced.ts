@@ -29,7 +29,6 @@ export const unenforced: readonly Unenforced[] = [
     what: 'all of it',
     asked: ({ limits }) => listed(Object.values(limits.io ?? {}).filter((bound) => bound !== undefined)),
   },
-  { path: ['limits', 'enforce'], what: 'best-effort', asked: ({ limits }) => other(limits.enforce, 'strict') },
   { path: ['network', 'mode'], what: 'proxy, bridge', asked: ({ network }) => other(network.mode, 'none') },
   { path: ['network', 'principal'], what: 'all of it', asked: ({ network }) => network.principal },
   { path: ['network', 'allow'], what: 'all of it', asked: ({ network }) => listed(network.allow) },

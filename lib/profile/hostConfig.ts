@@ -17,6 +17,10 @@ const limits = z
     fileSize: size('64g', 'Largest file a run may write.'),
     timeout: duration.prefault('24h').describe('Longest run.'),
     hostFreeDisk: size('1g', 'Free disk space below which nothing is started: the floor.', 0),
+    bestEffort: z
+      .boolean()
+      .default(false)
+      .describe('Whether profiles may say `enforce: best-effort`: run although a limit cannot be applied, and say so.'),
   })
   .prefault({})
   .describe('Most that one run may be given.');

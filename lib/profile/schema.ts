@@ -114,7 +114,9 @@ const limits = z
     enforce: z
       .enum(['strict', 'best-effort'])
       .default('strict')
-      .describe('strict: a limit that does not read back as written stops the run before the program starts.'),
+      .describe(
+        'strict: a limit that does not read back as written stops the run before the program starts. best-effort: it is said and recorded; the host must permit it.',
+      ),
   })
   .prefault({})
   .describe('What the run may use.');

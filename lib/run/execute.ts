@@ -36,6 +36,7 @@ function toResult(invoked: Invoked, prepared: Prepared, setAside: readonly SetAs
     stdout: invoked.stdout,
     stderr: invoked.stderr,
     truncated: record.truncated,
+    limits: record.limits,
     artifacts: invoked.artifacts,
     artifactsRefused: invoked.artifactsRefused,
     artifactsRefusedMore: invoked.artifactsRefusedMore,

@@ -1,6 +1,6 @@
 // Owns the text of a launch script: what the plan fixes, as variables and functions, and then lib/run/shell/launch.sh.in.
 import type { CgroupParents } from '../engine/cgroup.ts';
-import { leafWrites, oomFile, parentOf } from '../engine/cgroup.ts';
+import { boundsSwap, type Controller, type LeafWrite, leafWrites, oomFile, parentOf, pidsFile } from '../engine/cgroup.ts';
 import type { EngineCommand } from '../engine/types.ts';
 import { quoteLiteral, renderCommand, renderWord } from '../engine/words.ts';
 import type { Profile } from '../profile/schema.ts';
@@ -63,28 +63,58 @@ function leafOf(parent: string): string {
   return renderWord([`${parent}/`, { variable: 'id' }]);
 }
 
+/** The letter by which a limit that is not applied is recorded; lib/run/result.ts reads it. */
+const letters: Readonly<Record<Controller, string>> = { memory: 'm', pids: 'n', cpu: 'c' };
+
+function leafFile(cgroups: CgroupParents, controller: Controller, file: string): string | undefined {
+  const parent = parentOf(cgroups, controller);
+  return parent === undefined ? undefined : `${leafOf(parent)}/${file}`;
+}
+
 function renderFolders({ cgroups, tools }: LaunchInput): string[] {
   const leaves = cgroups.folders.map(({ path }) => leafOf(path)).join(' ');
   return [
     shellFunction('make_folders', [`${tools.mkdir} "$run_dir" "$run_dir/crun" ${leaves}`]),
-    shellFunction('remove_folders', [`${tools.rm} -rf "$run_dir"`, `${tools.rmdir} ${leaves}`]),
+    shellFunction('remove_folders', [
+      `${tools.rm} -rf "$run_dir"`,
+      ...(leaves === '' ? [] : [`${tools.rmdir} ${leaves}`]),
+    ]),
   ];
 }
 
+function renderLimit(cgroups: CgroupParents, { controller, file, value }: LeafWrite): string {
+  const path = leafFile(cgroups, controller, file);
+  const words = `${letters[controller]} ${quoteLiteral(value)}`;
+  if (path === undefined) return `lack ${quoteLiteral(file)} ${words}`;
+  const apply = `apply ${path} ${words}`;
+  // Without swap accounting there is no such file. On a host without swap the other limit is then the whole truth.
+  return boundsSwap(file) ? `[ ! -e ${path} ] && has_no_swap || ${apply}` : apply;
+}
+
+const lackStrict = [
+  `fail "the limit \${1##*/} = $3 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
+];
+// What is captured is the program's; the result names what is lacking.
+const lackBestEffort = [
+  '[ "$stderr_max" -gt 0 ] || printf \'sandbox: the limit %s = %s is not applied (limits.enforce: best-effort)\\n\' "${1##*/}" "$3" >&2',
+  'case $lacking in *"$2"*) ;; *) lacking=$lacking$2 ;; esac',
+];
+
 function renderLimits({ cgroups, profile }: LaunchInput): string {
-  const writes = leafWrites(cgroups.version, profile.limits)
-    .filter(({ file }) => cgroups.swap || !file.includes('memsw'))
-    .map(
-      ({ controller, file, value }) => `apply ${leafOf(parentOf(cgroups, controller))}/${file} ${quoteLiteral(value)}`,
-    );
   return [
-    '# apply FILE VALUE: writes a limit and reads it back; a limit that does not hold stops the run.',
+    '# apply FILE LETTER VALUE: writes a limit and reads it back; lack says what becomes of one that does not hold.',
+    "lacking=''",
+    shellFunction('lack', profile.limits.enforce === 'strict' ? lackStrict : lackBestEffort),
     shellFunction('apply', [
-      `{ echo "$2" >"$1" && read -r found <"$1" && [ "$found" = "$2" ]; } 2>/dev/null ||`,
-      `\tfail LIMIT_UNENFORCEABLE "the limit \${1##*/} = $2 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
+      '{ echo "$3" >"$1" && read -r found <"$1" && [ "$found" = "$3" ]; } 2>/dev/null || lack "$@"',
     ]),
-    shellFunction('apply_limits', writes),
+    shellFunction('has_no_swap', ['{ read -r found && ! read -r found; } </proc/swaps']),
+    shellFunction('apply_limits', leafWrites(cgroups.version, profile.limits).map((write) => renderLimit(cgroups, write))),
   ].join('\n');
+}
+
+function option(name: string, value: string | undefined): string[] {
+  return value === undefined ? [] : [`${name} ${value}`];
 }
 
 function renderConfig({ command, configTemplate }: LaunchInput): string {
@@ -99,6 +129,8 @@ function renderConfig({ command, configTemplate }: LaunchInput): string {
 function renderStart(input: LaunchInput): string {
   const { cgroups, command, folders, profile, planDigest } = input;
   const leaves = cgroups.folders.map(({ path }) => `--cgroup ${leafOf(path)}`);
+  const manager = cgroups.unit?.manager;
+  const unitOption = quoteLiteral(cgroups.unit?.name.replace(/\.service$/, '') ?? '');
   const environment = command.env.map(({ name, value }) => `--env ${quoteLiteral(name)}=${renderWord(value)}`);
   const options = [
     '--id "$id"',
@@ -109,7 +141,10 @@ function renderStart(input: LaunchInput): string {
     '--stdout-max "$stdout_max" --stderr-max "$stderr_max"',
     ...leaves,
     ...environment,
-    `--oom-file ${leafOf(parentOf(cgroups, 'memory'))}/${oomFile(cgroups.version)}`,
+    ...option('--oom-file', leafFile(cgroups, 'memory', oomFile(cgroups.version))),
+    ...option('--pids-file', leafFile(cgroups, 'pids', pidsFile)),
+    '${lacking:+--lacking "$lacking"}',
+    ...(manager === undefined ? [] : [`--manager ${quoteLiteral(manager)} --unit ${unitOption}`]),
     '--run-dir "$run_dir" --log "$run_dir/log"',
     '--slot "$slots/$slot" --slot "$records/$id"',
     `--record ${quoteLiteral(folders.log)} --record-head "1 $id ${planDigest} \${task:--} \${job:--}"`,

@@ -41,6 +41,18 @@ export interface IndexInputs {
   readonly absent: readonly string[];
   /** Folders that the launch needs (cgroup parents, run folders). */
   readonly folders: readonly string[];
+  /** Groups of cgroup v2 from which the plan may be launched; undefined: all. */
+  readonly callers: readonly { readonly group: string; readonly below: boolean }[] | undefined;
+}
+
+// The leaves of a plan stand below one unit; a caller in another place has others, and so another plan.
+function callerTests(callers: IndexInputs['callers']): string[] {
+  if (callers === undefined) return [];
+  const patterns = callers.flatMap(({ group, below }) => {
+    const exact = quoteLiteral(`0::${group}`);
+    return below ? [exact, `${exact}/*`] : [exact];
+  });
+  return ['IFS= read -r found </proc/self/cgroup', `case $found in ${patterns.join(' | ')}) ;; *) false ;; esac`];
 }
 
 /**
@@ -56,6 +68,7 @@ export function writeIndex(indexFolder: string, key: string, planDirectory: stri
   const tests = [
     ...inputs.absent.map((path) => `[ ! -e ${quoteLiteral(path)} ]`),
     ...inputs.folders.map((path) => `[ -d ${quoteLiteral(path)} ]`),
+    ...callerTests(inputs.callers),
   ];
   const lines = [
     `plan_folder=${quoteLiteral(planDirectory)}`,

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import type { Paths } from '../base/paths.ts';
-import { locateCgroups } from '../engine/cgroup.ts';
-import { ensureCgroupParents } from '../engine/cgroupParents.ts';
+import { prepareCgroups } from '../engine/cgroupParents.ts';
+import { supervisorGroup } from '../engine/cgroupUnit.ts';
 import { selectEngine } from '../engine/select.ts';
 import { readHostIds, subidFiles } from '../engine/subids.ts';
 import { definedImages } from '../image/definition.ts';
@@ -19,7 +19,7 @@ import { copyOwner } from './copy.ts';
 import { ensureRunFolders, type RunFolders } from './folders.ts';
 import { freeLeftovers } from './leftovers.ts';
 import { compilePlan, type Plan } from './plan.ts';
-import { indexKey, trimPlans, writeIndex } from './planIndex.ts';
+import { type IndexInputs, indexKey, trimPlans, writeIndex } from './planIndex.ts';
 import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
 
 /** Who asks, where, with which folders. */
@@ -120,8 +120,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   const engine = selectEngine(profile.engine);
   const image = findImage(profile.image.name, paths.imageStores, profile.image.digest, definedImages(paths.install));
   const ids = readHostIds(uid, gid);
-  const cgroups = locateCgroups(uid);
-  ensureCgroupParents(cgroups, uid);
+  const cgroups = await prepareCgroups(uid, profile.limits.enforce === 'strict');
   const folders = ensureRunFolders(paths, uid);
   const now = Date.now();
   const { setAside } = await freeLeftovers(paths, cgroups, now);
@@ -147,7 +146,10 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
     workspace?.claim.release();
     throw error;
   });
-  indexPlan({ wish, plan, loaded, host, folders, needed: [image.rootfs, ...cgroups.folders.map(({ path }) => path)] });
+  const { unit } = cgroups;
+  const parents = cgroups.folders.map(({ path }) => (unit === undefined ? path : join(path, supervisorGroup)));
+  const needed = [image.rootfs, ...parents];
+  indexPlan({ wish, plan, loaded, host, folders, needed, callers: unit?.callers });
   trimPlans(folders.plans, now);
   const floor = ceiling.limits.hostFreeDisk;
   return { plan, profile, folders, ids, floor, workspace, lowered: loaded.lowered };
@@ -161,9 +163,11 @@ interface IndexRequest {
   readonly folders: RunFolders;
   /** Folders beside ours that the launch needs. */
   readonly needed: readonly string[];
+  /** Control groups from which the plan may be launched; undefined: all. */
+  readonly callers: IndexInputs['callers'];
 }
 
-function indexPlan({ wish, plan, loaded, host, folders, needed }: IndexRequest): void {
+function indexPlan({ wish, plan, loaded, host, folders, needed, callers }: IndexRequest): void {
   const key = quickKey(wish);
   if (key === undefined) return;
   const { paths } = host;
@@ -183,5 +187,6 @@ function indexPlan({ wish, plan, loaded, host, folders, needed }: IndexRequest):
     ],
     absent: [...loaded.absent, ...registries.filter((file) => !existsSync(file))],
     folders: [folders.runs, folders.records, folders.slots, ...needed],
+    callers,
   });
 }

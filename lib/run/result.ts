@@ -18,6 +18,15 @@ export interface RunRecord {
   readonly stdoutBytes: number;
   readonly stderrBytes: number;
   readonly truncated: { readonly stdout: boolean; readonly stderr: boolean };
+  readonly limits: RunLimits;
+}
+
+/** What became of the limits, beside `reason`. */
+export interface RunLimits {
+  /** Whether a fork was refused because of `limits.pids`. */
+  readonly pidsHit: boolean;
+  /** Limits that were not applied: only where both profile and host say best-effort. */
+  readonly lacking: readonly ('memory' | 'pids' | 'cpus')[];
 }
 
 export interface Artifact {
@@ -42,6 +51,7 @@ export interface RunResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly truncated: { readonly stdout: boolean; readonly stderr: boolean };
+  readonly limits: RunLimits;
   readonly artifacts: readonly Artifact[];
   /** Files that were not copied out, and why. */
   readonly artifactsRefused: readonly { readonly path: string; readonly why: string }[];
@@ -90,7 +100,14 @@ export function refusedResult(error: CofferdamError, id: string | undefined, now
 }
 
 const linePattern =
-  /^1 ([A-Za-z0-9_-]{1,64}) ([0-9a-f]{64}) ([A-Za-z0-9_-]{1,64}) ([A-Za-z0-9_-]{1,64}) ([0-9]{1,16}) ([0-9]{1,16}) ([0-9]{1,3}) (exited|signal|timeout|idle|oom|cancelled|output|launch) ([0-9]{1,19}) ([0-9]{1,19}) (-|o|e|oe)$/;
+  /^1 ([A-Za-z0-9_-]{1,64}) ([0-9a-f]{64}) ([A-Za-z0-9_-]{1,64}) ([A-Za-z0-9_-]{1,64}) ([0-9]{1,16}) ([0-9]{1,16}) ([0-9]{1,3}) (exited|signal|timeout|idle|oom|cancelled|output|launch) ([0-9]{1,19}) ([0-9]{1,19}) (-|(?=.)o?e?p?[mnc]{0,3})$/;
+
+// lib/run/launch.ts writes them.
+const limitLetters = [
+  ['m', 'memory'],
+  ['n', 'pids'],
+  ['c', 'cpus'],
+] as const;
 
 /** A line of runs.log. Throws LAUNCH_FAILED for anything else: a record is never guessed. */
 export function parseRecord(line: string): RunRecord {
@@ -110,6 +127,10 @@ export function parseRecord(line: string): RunRecord {
     stdoutBytes: Number(field(9)),
     stderrBytes: Number(field(10)),
     truncated: { stdout: field(11).includes('o'), stderr: field(11).includes('e') },
+    limits: {
+      pidsHit: field(11).includes('p'),
+      lacking: limitLetters.flatMap(([letter, name]) => (field(11).includes(letter) ? [name] : [])),
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 // Owns the proof that podman runs the same plans within the same boundary, and that nothing of it outlives us.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { locateCgroups } from '../../lib/engine/cgroup.ts';
+import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
 import { newId, type Scene, sandboxFile, testAsBoth, until } from '../system/scene.ts';
 
 const podman = ['--engine', 'podman', '--profile', 'base-tools'];

@@ -102,7 +102,10 @@ export const bad: Record<string, Expected> = {
   'not-yet-docker': ['NOT_YET_ENFORCED', 'not-yet-docker.yaml:1:1  engine: not yet enforced (docker)'],
   'not-yet-task': ['NOT_YET_ENFORCED', 'not-yet-task.yaml:1:13  workspace.mode: not yet enforced (task)'],
   'not-yet-io': ['NOT_YET_ENFORCED', 'not-yet-io.yaml:2:3  limits.io: not yet enforced (1 listed)'],
-  'not-yet-best-effort': ['NOT_YET_ENFORCED', 'not-yet-best-effort.yaml:2:3  limits.enforce: not yet enforced'],
+  'not-permitted-best-effort': [
+    'HOST_FORBIDS',
+    'not-permitted-best-effort.yaml:2:3  limits.enforce: best-effort is not permitted on this host',
+  ],
   'not-yet-services': ['NOT_YET_ENFORCED', 'not-yet-services.yaml:1:1  services: not yet enforced (1 listed)'],
   'not-yet-ports': ['NOT_YET_ENFORCED', 'not-yet-ports.yaml:1:1  ports: not yet enforced (1 listed)'],
   'over-ceiling-memory': [

@@ -1,7 +1,7 @@
 // Owns the proof of the limits: each is met by a program that wants more, and its end is told truly.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { locateCgroups } from '../../lib/engine/cgroup.ts';
+import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
 import { newId, testAsBoth, until } from './scene.ts';
 import { leafOf, membersOf, readSoft } from './traces.ts';
 

@@ -91,7 +91,7 @@ testAsBoth('refuses profiles that it cannot take as they stand, naming file, lin
     { args: ['-p', './none.yaml'], code: 'PROFILE_UNKNOWN', status: 2, says: /none\.yaml/ },
     { args: file('syntax', 'extends: base-tools\nlimits: [1, 2\n'), code: 'YAML_INVALID', status: 2, says: place('syntax', '[0-9]+:[0-9]+') },
     { args: file('key', 'extends: base-tools\nlimits:\n  memroy: 1g\n'), code: 'CONFIG_INVALID', status: 2, says: /key\.yaml:3:3 .*limits\.memroy.*did you mean "memory"/ },
-    { args: file('unit', 'extends: base-tools\nlimits:\n  timeout: 5\n'), code: 'CONFIG_INVALID', status: 2, says: place('unit', '3:12') },
+    { args: file('unit', 'extends: base-tools\nlimits:\n  timeout: 5\n'), code: 'CONFIG_INVALID', status: 2, says: place('unit', '3:3') },
     { args: file('loose', 'extends: base-tools\nlimits: { pids: 10000 }\n'), code: 'PROFILE_LOOSENS', status: 2, says: place('loose', '2:[0-9]+') },
     { args: file('early', 'extends: base-tools\nnetwork: { mode: proxy }\n'), code: 'PROFILE_LOOSENS', status: 2, says: /network/ },
     { args: file('pin', `extends: base-tools\nimage: { name: base-tools, digest: "${zeros}" }\n`), code: 'IMAGE_DIGEST', status: 125, says: /digest/ },

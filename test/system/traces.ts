@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Paths } from '../../lib/base/paths.ts';
-import { locateCgroups } from '../../lib/engine/cgroup.ts';
+import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
 import { runFolders } from '../../lib/run/folders.ts';
 
 function list(folder: string): string[] {

@@ -3,7 +3,8 @@ import { accessSync, constants, existsSync, mkdirSync, rmdirSync } from 'node:fs
 import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { readTextIfPresent } from '../../base/files.ts';
-import { type CgroupParents, locateCgroups, parseCgroupMounts } from '../cgroup.ts';
+import { type CgroupParents, parseCgroupMounts } from '../cgroup.ts';
+import { locateCgroups } from '../cgroupPlace.ts';
 import { favoursMoves, strayControllers } from '../setup/cgroupSteps.ts';
 import { type Check, type DoctorInput, type Finding, fail, ok, setupCommandFor, warn } from './check.ts';
 

@@ -12,7 +12,8 @@ import {
 import { dirname, join } from 'node:path';
 import { runTool } from '../../base/exec.ts';
 import { readTextIfPresent } from '../../base/files.ts';
-import { locateCgroups, parseCgroupMounts } from '../cgroup.ts';
+import { parseCgroupMounts } from '../cgroup.ts';
+import { locateCgroups } from '../cgroupPlace.ts';
 import type { Account } from './accounts.ts';
 import type { Step } from './step.ts';
 
