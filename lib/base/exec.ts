@@ -16,8 +16,8 @@ export interface ExecOptions {
   accept?: readonly number[];
   uid?: number;
   gid?: number;
-  /** Open descriptors that the child gets as 3, 4, … */
-  lend?: readonly number[];
+  /** An open descriptor of ours that becomes the child's stdin, instead of an empty one or `input`. */
+  stdin?: number;
 }
 
 export interface ExecResult {
@@ -28,8 +28,6 @@ export interface ExecResult {
 
 /** PATH of every child of ours: the host's standard folders, never the caller's. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-type StdioWords = ['ignore' | 'pipe', 'pipe', 'pipe', ...number[]];
 
 function childOptions(options: ExecOptions) {
   return {
@@ -42,8 +40,8 @@ function childOptions(options: ExecOptions) {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
-    ...(options.input === undefined ? {} : { input: options.input }),
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.lend ?? [])] as StdioWords,
+    // A descriptor is any number; execa's types know a few of them.
+    ...(options.input === undefined ? { stdin: (options.stdin ?? 'ignore') as 'ignore' } : { input: options.input }),
   };
 }
 

@@ -26,7 +26,7 @@ export async function takeFileLock(file: string, patienceMs = 120_000): Promise<
     open = false;
   };
   try {
-    await runTool('flock', ['-x', '3'], { lend: [fd], timeoutMs: patienceMs });
+    await runTool('flock', ['-x', '0'], { stdin: fd, timeoutMs: patienceMs });
   } catch (cause) {
     release();
     throw cause;

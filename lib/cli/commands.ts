@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { listProfiles } from '../profile/find.ts';
 import { loadHostConfig } from '../profile/hostConfig.ts';
 import { executeRun } from '../run/execute.ts';
+import { auditCommand } from './audit.ts';
 import { completionCommand } from './completion.ts';
 import type { CliContext } from './context.ts';
 import { applyCommand, diffCommand } from './copy.ts';
@@ -10,10 +11,13 @@ import { doctorCommand } from './doctor.ts';
 import { gcCommand } from './gc.ts';
 import { hostOf } from './host.ts';
 import { imageCommand } from './image.ts';
+import { keyCommand } from './key.ts';
 import { planCommand } from './plan.ts';
 import { profileCommand } from './profile.ts';
+import { receiptCommand } from './receipt.ts';
 import { runCommand } from './run.ts';
 import { setupCommand } from './setup.ts';
+import { verifyCommand } from './verify.ts';
 
 /** Adds every command to the program, in the order of the help text. */
 export function addCommands(program: Command, context: CliContext): void {
@@ -31,9 +35,13 @@ export function addCommands(program: Command, context: CliContext): void {
     planCommand(context),
     profileCommand(context),
     imageCommand(context, runInside),
+    verifyCommand(context),
     doctorCommand(context),
     setupCommand(context),
     gcCommand(context),
+    receiptCommand(context),
+    auditCommand(context),
+    keyCommand(context),
     completionCommand(context, () => program),
   ];
   for (const command of commands) program.addCommand(command);

@@ -106,6 +106,9 @@ async function runAction(argv: string[], flags: RunFlags, context: CliContext, c
     },
     host,
   );
+  if (result.receiptProblem !== undefined) {
+    context.terminal.err(`sandbox: no receipt yet: ${printable(result.receiptProblem, 300)}\n  sandbox receipt show ${result.id}\n`);
+  }
   if (json) printJson(context.terminal, result);
   else remark(context, result, flags);
   context.exit(result.exitCode ?? 125);

@@ -22,8 +22,10 @@ async function probe(): Promise<EngineProbe> {
   const path = findTool('podman');
   const remedy = 'apt-get install podman, or use --engine crun';
   if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'podman is not installed', { remedy });
-  // It refuses to say its version without a HOME that exists, and looks for its files there; the root folder holds none.
-  const { stdout } = await runTool(path, ['--version'], { timeoutMs: 10_000, env: { HOME: '/' } });
+  // As root of a user namespace: as a plain user it makes folders in HOME and /tmp only to say its version.
+  const inside = ['--user', '--map-root-user', path, '--version'];
+  const options = { timeoutMs: 10_000, env: { HOME: '/' } };
+  const { stdout } = await runTool(requireTool('unshare', 'util-linux'), inside, options);
   const version = parsePodmanVersion(stdout);
   if (version === undefined) throw new CofferdamError('ENGINE_MISSING', `${path} does not say its version`, { remedy });
   const [major, minor] = version;

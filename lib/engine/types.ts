@@ -13,7 +13,7 @@ export interface EngineProbe {
 
 export interface EngineInput {
   readonly profile: Profile;
-  /** The spec with placeholders (lib/run/placeholders.ts knows them). */
+  /** The spec with placeholders (lib/spec/placeholders.ts knows them). */
   readonly spec: OciSpec;
   readonly probe: EngineProbe;
   readonly callerUid: number;

@@ -1,12 +1,17 @@
 // Owns one run from Node, whole: prepare, copy or mount the workspace, invoke, set aside, and the result object.
-import { CofferdamError } from '../base/errors.ts';
+import { CofferdamError, messageOf } from '../base/errors.ts';
 import { checkId, newRunId } from '../base/ids.ts';
-import { locateCgroups } from '../engine/cgroup.ts';
+import { locateCgroups } from '../engine/cgroupPlace.ts';
 import { dropArtifactsFolder, prepareArtifactsFolder } from './artifactsFolder.ts';
+import { runFolders } from './folders.ts';
 import { type Invoked, invokePlan } from './invoke.ts';
 import { placeWorkspace } from './placeWorkspace.ts';
 import { type Host, type PlanWish, type Prepared, preparePlan } from './prepare.ts';
 import { reapRuns } from './reap.ts';
+import { awaitRun } from './receipt/awaited.ts';
+import type { RunDetails } from './receipt/build.ts';
+import { checkKey, completeDue, completeRuns } from './receipt/complete.ts';
+import { findLost } from './receipt/lost.ts';
 import { type RunResult, signalOf, statusOf } from './result.ts';
 import type { SetAside } from './setAside.ts';
 
@@ -21,7 +26,9 @@ export interface RunRequest extends Omit<PlanWish, 'collectsArtifacts'> {
   readonly stdin: 'none' | 'inherit' | Uint8Array;
 }
 
-function toResult(invoked: Invoked, prepared: Prepared, setAside: readonly SetAside[]): RunResult {
+type Ran = Omit<RunResult, 'receipt' | 'receiptProblem'>;
+
+function toResult(invoked: Invoked, prepared: Prepared, setAside: readonly SetAside[]): Ran {
   const { record } = invoked;
   const { profile } = prepared;
   return {
@@ -41,7 +48,6 @@ function toResult(invoked: Invoked, prepared: Prepared, setAside: readonly SetAs
     artifactsRefused: invoked.artifactsRefused,
     artifactsRefusedMore: invoked.artifactsRefusedMore,
     egress: { allowed: 0, denied: 0 },
-    receipt: null,
     labels: profile.labels,
     workspace: { copy: profile.workspace.mode === 'copy', setAside },
     error: null,
@@ -56,12 +62,57 @@ async function findArtifactsFolder(request: RunRequest, { workspace, profile }: 
   return prepareArtifactsFolder({ text, cwd, paths, callerUid, home, writable });
 }
 
+function describeRun(
+  request: RunRequest,
+  invoked: Invoked,
+  prepared: Prepared,
+  setAside: readonly SetAside[],
+): RunDetails {
+  const { profile, plan } = prepared;
+  const { record, artifacts, artifactsRefused, artifactsRefusedMore } = invoked;
+  return {
+    record,
+    argv: request.argv,
+    labels: profile.labels,
+    timeoutMs: profile.limits.timeout,
+    artifacts: request.artifacts === undefined ? undefined : artifacts,
+    artifactsRefused: artifactsRefused.length + artifactsRefusedMore,
+    workspaceMode: profile.workspace.mode,
+    setAside,
+    weaknesses: plan.engine.weaknesses,
+  };
+}
+
+// The program has run: that its receipt cannot be made now does not unmake the result. The line in runs.log stays due.
+async function makeReceipt(host: Host, details: RunDetails): Promise<Pick<RunResult, 'receipt' | 'receiptProblem'>> {
+  try {
+    const made = await completeRuns(host, { now: Date.now(), details: [details] });
+    const own = made.findLast(({ id }) => id === details.record.id);
+    if (own === undefined) return { receipt: null, receiptProblem: 'the run left no line in runs.log' };
+    return { receipt: { file: own.file, digest: own.digest } };
+  } catch (error) {
+    return { receipt: null, receiptProblem: messageOf(error) };
+  }
+}
+
 /**
  * Runs a command to its end and gives the result. Whatever the program does is a result; throws CofferdamError when the
  * request is refused or the sandbox cannot be started, and then nothing of it is left.
  */
 export async function executeRun(request: RunRequest, host: Host): Promise<RunResult> {
   const id = request.id === undefined ? newRunId() : checkId(request.id, '--id');
+  checkKey(host);
+  const awaited = awaitRun(runFolders(host.paths).awaited, id);
+  try {
+    await completeDue(host, Date.now());
+    const { result, details } = await runOnce(request, id, host);
+    return { ...result, ...(await makeReceipt(host, details)) };
+  } finally {
+    awaited.release();
+  }
+}
+
+async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ result: Ran; details: RunDetails }> {
   const taskId = request.taskId === undefined ? undefined : checkId(request.taskId, '--task-id');
   const jobId = request.jobId === undefined ? undefined : checkId(request.jobId, '--job-id');
   const prepared = await preparePlan({ ...request, collectsArtifacts: request.artifacts !== undefined }, host);
@@ -95,14 +146,16 @@ export async function executeRun(request: RunRequest, host: Host): Promise<RunRe
       bindings,
     });
   } catch (error) {
+    const lost = findLost(prepared.folders, id);
     // Killed from outside: the guest must be gone before anybody looks at what it left.
     await reapRuns(prepared.folders, locateCgroups(host.uid), Date.now());
     // Refused by the launcher: no program ran, so a copy holds nobody's work.
     if (error instanceof CofferdamError && error.code !== 'RUN_LOST') await around.undo();
     else await around.finish();
     undoFolder();
+    await completeRuns(host, { now: Date.now(), lost });
     throw error;
   }
   const setAside = await around.finish();
-  return toResult(invoked, prepared, setAside);
+  return { result: toResult(invoked, prepared, setAside), details: describeRun(request, invoked, prepared, setAside) };
 }

@@ -19,6 +19,8 @@ export interface RunFolders {
   readonly index: string;
   /** Copies of workspaces, by run. */
   readonly copies: string;
+  /** One file per run that a live process of ours will complete. */
+  readonly awaited: string;
 }
 
 /** Where they are. Makes nothing. */
@@ -33,6 +35,7 @@ export function runFolders(paths: Paths): RunFolders {
     // The number is that of the entries' form: bin/sandbox reads no other.
     index: join(paths.data, 'plans', 'index-1'),
     copies: join(paths.state, 'copies'),
+    awaited: join(paths.run, 'awaited'),
   };
 }
 
@@ -48,6 +51,7 @@ export function ensureRunFolders(paths: Paths, uid: number): RunFolders {
     // The process's umask may have taken bits away.
     chmodSync(folder, folder === paths.data && uid === 0 ? 0o755 : passed);
   }
-  for (const folder of [folders.records, folders.slots, folders.plans, folders.index]) ensureDirectory(folder, 0o700);
+  for (const folder of [folders.records, folders.slots, folders.plans, folders.index, folders.awaited])
+    ensureDirectory(folder, 0o700);
   return folders;
 }

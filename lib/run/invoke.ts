@@ -108,7 +108,8 @@ class Capture {
 }
 
 function cancelOn(signal: AbortSignal, child: Streamed): () => void {
-  const cancel = () => child.kill(signal.reason === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+  const known = ['SIGINT', 'SIGHUP', 'SIGTERM'] as const;
+  const cancel = () => child.kill(known.find((name) => name === signal.reason) ?? 'SIGTERM');
   if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel);
   return () => signal.removeEventListener('abort', cancel);

@@ -1,14 +1,25 @@
 // Owns the key that signs receipts and audit lines: ed25519, one per state folder, made once and never replaced silently.
 import {
+  createHash,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
-  createHash,
   type KeyObject,
   sign,
   verify,
 } from 'node:crypto';
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
 import { diskError, ensureDirectory, syncDirectory } from '../base/files.ts';
@@ -116,7 +127,11 @@ export function makeKey(state: string): SigningKey {
   ensureDirectory(state);
   try {
     rmSync(beside, { force: true });
-    const fd = openSync(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+    const fd = openSync(
+      beside,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    );
     try {
       writeSync(fd, pem);
       fsyncSync(fd);

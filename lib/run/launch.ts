@@ -1,11 +1,19 @@
 // Owns the text of a launch script: what the plan fixes, as variables and functions, and then lib/run/shell/launch.sh.in.
 import type { CgroupParents } from '../engine/cgroup.ts';
-import { boundsSwap, type Controller, type LeafWrite, leafWrites, oomFile, parentOf, pidsFile } from '../engine/cgroup.ts';
+import {
+  boundsSwap,
+  type Controller,
+  type LeafWrite,
+  leafWrites,
+  oomFile,
+  parentOf,
+  pidsFile,
+} from '../engine/cgroup.ts';
 import type { EngineCommand } from '../engine/types.ts';
 import { quoteLiteral, renderCommand, renderWord } from '../engine/words.ts';
 import type { Profile } from '../profile/schema.ts';
+import { splitTemplate } from '../spec/placeholders.ts';
 import { countSlots, type HostIds, idArithmetic, type ProgramIds } from '../spec/uidmap.ts';
-import { splitTemplate } from './placeholders.ts';
 
 export interface LaunchTools {
   readonly awk: string;
@@ -86,9 +94,7 @@ function renderLimit(cgroups: CgroupParents, { controller, file, value }: LeafWr
   const path = leafFile(cgroups, controller, file);
   const words = `${letters[controller]} ${quoteLiteral(value)}`;
   if (path === undefined) return `lack ${quoteLiteral(file)} ${words}`;
-  const apply = `apply ${path} ${words}`;
-  // Without swap accounting there is no such file. On a host without swap the other limit is then the whole truth.
-  return boundsSwap(file) ? `[ ! -e ${path} ] && has_no_swap || ${apply}` : apply;
+  return `${boundsSwap(file) ? 'apply_swap' : 'apply'} ${path} ${words}`;
 }
 
 const lackStrict = [
@@ -108,8 +114,13 @@ function renderLimits({ cgroups, profile }: LaunchInput): string {
     shellFunction('apply', [
       '{ echo "$3" >"$1" && read -r found <"$1" && [ "$found" = "$3" ]; } 2>/dev/null || lack "$@"',
     ]),
+    '# Without swap accounting there is no such file. On a host without swap the other limit is then the whole truth.',
     shellFunction('has_no_swap', ['{ read -r found && ! read -r found; } </proc/swaps']),
-    shellFunction('apply_limits', leafWrites(cgroups.version, profile.limits).map((write) => renderLimit(cgroups, write))),
+    shellFunction('apply_swap', ['[ -e "$1" ] || ! has_no_swap || return 0', 'apply "$@"']),
+    shellFunction(
+      'apply_limits',
+      leafWrites(cgroups.version, profile.limits).map((write) => renderLimit(cgroups, write)),
+    ),
   ].join('\n');
 }
 

@@ -8,17 +8,18 @@ import type { Paths } from '../base/paths.ts';
 import type { CgroupParents } from '../engine/cgroup.ts';
 import { requireTool } from '../engine/tools.ts';
 import type { Engine } from '../engine/types.ts';
+import { quoteLiteral } from '../engine/words.ts';
 import type { InstalledImage } from '../image/find.ts';
 import type { Profile } from '../profile/schema.ts';
 import { buildSpec } from '../spec/build.ts';
 import type { WorkspaceSource } from '../spec/mounts.ts';
+import { placeholders, templateMap, templateTokens } from '../spec/placeholders.ts';
 import { compileSeccomp } from '../spec/seccomp/compile.ts';
-import { type HostIds, mapIds, type ProgramIds } from '../spec/uidmap.ts';
+import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
 import { validateSpec } from '../spec/validate.ts';
 import { ensureRunFolders } from './folders.ts';
 import { ensureInit } from './init.ts';
 import { type LaunchTools, renderLaunch } from './launch.ts';
-import { placeholderIds, placeholders, templateTokens } from './placeholders.ts';
 
 export interface PlanRequest {
   readonly paths: Paths;
@@ -94,7 +95,7 @@ async function render(
     rootfs: image.rootfs,
     init: ensureInit(paths),
     seccomp,
-    ids: mapIds(ids, profile.user, placeholderIds, program),
+    ids: templateMap(profile.user),
     callerIsRoot: ids.callerUid === 0,
     workspace,
     artifacts: request.collectsArtifacts ? folders.collect : undefined,
@@ -157,7 +158,7 @@ function publish(directory: string, files: ReadonlyMap<string, string>, digest: 
   try {
     mkdirSync(beside, { mode: 0o700 });
     for (const [name, content] of files) {
-      const text = content.replaceAll('@@DIGEST@@', digest).replaceAll('@@PLAN@@', directory);
+      const text = content.replaceAll('@@DIGEST@@', digest).replaceAll('@@PLAN@@', quoteLiteral(directory));
       writeFileSync(join(beside, name), text, { mode: 0o400 });
     }
     chmodSync(beside, 0o500);

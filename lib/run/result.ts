@@ -1,6 +1,7 @@
 // Owns the result of a run: the supervisor's record line, read back, and the object that callers get.
 import type { ErrorCode } from '../base/catalogue.ts';
 import { CofferdamError } from '../base/errors.ts';
+import { idPattern } from '../base/ids.ts';
 
 export type RunStatus = 'completed' | 'failed' | 'timeout' | 'oom' | 'cancelled' | 'refused';
 export type EndReason = 'exited' | 'signal' | 'timeout' | 'idle' | 'oom' | 'cancelled' | 'output' | 'launch';
@@ -58,8 +59,10 @@ export interface RunResult {
   /** How many more were refused than are listed. */
   readonly artifactsRefusedMore: number;
   readonly egress: { readonly allowed: number; readonly denied: number };
-  /** The signed receipt; null until this version writes them. */
-  readonly receipt: null;
+  /** The signed receipt: absolute path, and `sha256:` with 64 hex digits over the file. null when it could not be made yet. */
+  readonly receipt: { readonly file: string; readonly digest: string } | null;
+  /** Why there is none yet; the next command makes it. */
+  readonly receiptProblem?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Whether there is a copy to review, and what of a writable folder was moved away because it would run code on the host. */
   readonly workspace: {
@@ -77,7 +80,8 @@ export interface RunResult {
 export function refusedResult(error: CofferdamError, id: string | undefined, now: number): RunResult {
   const time = new Date(now).toISOString();
   return {
-    id: id ?? null,
+    // What is no id is not told back.
+    id: id !== undefined && idPattern.test(id) ? id : null,
     status: 'refused',
     exitCode: error.exit,
     signal: null,
@@ -88,6 +92,7 @@ export function refusedResult(error: CofferdamError, id: string | undefined, now
     stdout: '',
     stderr: '',
     truncated: { stdout: false, stderr: false },
+    limits: { pidsHit: false, lacking: [] },
     artifacts: [],
     artifactsRefused: [],
     artifactsRefusedMore: 0,

@@ -19,6 +19,14 @@ function members(scene: Scene, id: string): number[] {
   });
 }
 
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -102,9 +110,9 @@ testAsBoth('monitor and program die with a supervisor that is killed', async (t,
   const id = newId();
   const run = scene.spawn(sandboxFile, ['run', '--id', id, ...podman, '--', 'sh', '-c', 'echo ready; sleep 60']);
   t.ok(await until(() => run.out().includes('ready')), 'it starts');
+  const held = () => new Set(members(scene, id).map(nameOf));
+  t.ok(await until(() => held().has('conmon') && held().has('sleep')), 'limits hold for the monitor and the program');
   const pids = [...new Set(members(scene, id))];
-  const names = pids.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
-  t.ok(names.includes('conmon') && names.includes('sleep'), `limits hold for ${names.join(' ')}`);
   const record = readFileSync(join(scene.paths.run, 'records', id), 'utf8');
   process.kill(Number(record.split(' ')[2]), 'SIGKILL');
   t.ok(await until(() => !pids.some(isAlive), 5), 'all of them end');

@@ -1,7 +1,7 @@
 // Owns the proof that a full disk gives a clear error and leaves nothing, wherever it is full.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { newId, sandboxFile, type Scene, sceneOf, testAsBoth } from './scene.ts';
+import { type JsonResult, newId, sandboxFile, type Scene, sceneOf, testAsBoth } from './scene.ts';
 
 // In a mount namespace of its own: nobody else sees the small file system. "$1" is where, "$2" how it is filled up.
 const script = `set -eu
@@ -13,11 +13,11 @@ as /bin/sh -c "$fill" sh "$folder"
 status=0
 as "$@" || status=$?
 rm -rf "$folder"/filler*
-echo "left: $(cd "$folder" && find . -type f ! -name runs.log | sort | tr '\\n' ' ')"
+echo "left: $(cd "$folder" && find . -type f ! -name runs.log '(' -path '*/records/*' -o -path '*/slots/*' -o -path '*/runs/*' -o -name '*.new*' ')' | sort | tr '\\n' ' ')"
 exit "$status"
 `;
 const fillBytes = 'head -c 100000 /dev/zero >"$1/filler" 2>/dev/null || :';
-const fillFiles = 'n=0; while : >"$1/filler$n"; do n=$((n + 1)); done 2>/dev/null; :';
+const fillFiles = 'n=0; while true >"$1/filler$n"; do n=$((n + 1)); done 2>/dev/null; :';
 /** The run folders stand, so that what fails is the run itself. */
 const runFolders = 'mkdir -m 0711 "$1/runs" "$1/collect"; mkdir -m 0700 "$1/records" "$1/slots"; ';
 
@@ -47,6 +47,7 @@ for (const [name, folderOf, fill] of places) {
       t.match(ended.stdout, /left: $/m, 'no record, slot, bundle or half a file');
       t.match(ended.stderr + ended.stdout, /(sandbox: |"message": ).*(space|disk|written|could not be made|full)/, 'it says what is wrong');
       t.notMatch(ended.stderr, /unexpected|node:internal/);
+      if (json[0] === '--json') t.not((JSON.parse(ended.stdout.replace(/^left: .*$/m, '')) as JsonResult).reason, 'exited', 'not the program’s own end');
       t.strictSame(scene.traces(id), []);
     }
   });

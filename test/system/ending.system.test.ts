@@ -89,7 +89,7 @@ function findOurs(scene: Scene, { id, pid }: Running): Member[] {
   return [...outside, ...inside].map((member, at) => ({ role: `${at} ${commandOf(member)}`, pid: member }));
 }
 
-for (const [name, extra] of Object.entries({ ...ways, 'with artifacts': ['--artifacts'] })) {
+for (const [name, extra] of Object.entries({ short: ways['short'] ?? [], Node: ways['Node'] ?? [], 'with artifacts': ['--artifacts'] })) {
   testAsBoth(`SIGKILL of any process of ours ends the guest, and gc frees the rest (${name})`, async (t, scene) => {
     const way = () => (extra[0] === '--artifacts' ? ['--artifacts', `${dirname(scene.write(`${newId()}/x`, ''))}/new`] : extra);
     const first = await start(scene, way(), stubborn);

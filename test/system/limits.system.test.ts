@@ -1,6 +1,7 @@
 // Owns the proof of the limits: each is met by a program that wants more, and its end is told truly.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Controller } from '../../lib/engine/cgroup.ts';
 import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
 import { newId, testAsBoth, until } from './scene.ts';
 import { leafOf, membersOf, readSoft } from './traces.ts';
@@ -13,13 +14,33 @@ testAsBoth('ends a program that takes more memory than it may, and says oom', as
   const { status, result } = await scene.runJson(['-p', 'python-tools', '--memory', '64m', '--', 'python3', '-c', hog]);
   t.equal(status, 137);
   t.match(result, { status: 'oom', reason: 'oom', exitCode: 137, signal: 'SIGKILL' });
-  const enough = await scene.run(['-p', 'python-tools', '--memory', '64m', '--', 'python3', '-c', 'len(bytearray(b"x") * (16 << 20))']);
+  const enough = await scene.run([
+    '-p',
+    'python-tools',
+    '--memory',
+    '64m',
+    '--',
+    'python3',
+    '-c',
+    'len(bytearray(b"x") * (16 << 20))',
+  ]);
   t.equal(enough.status, 0, 'control: less is allowed');
 });
 
 testAsBoth('ends the whole sandbox when a child in the background is out of memory', async (t, scene) => {
   const script = `python3 -c '${hog}' & wait $!; echo "child $?"; exec sleep 60`;
-  const { status, result } = await scene.runJson(['-p', 'python-tools', '--memory', '64m', '--timeout', '8s', '--', 'sh', '-c', script]);
+  const { status, result } = await scene.runJson([
+    '-p',
+    'python-tools',
+    '--memory',
+    '64m',
+    '--timeout',
+    '8s',
+    '--',
+    'sh',
+    '-c',
+    script,
+  ]);
   // Version 2 kills the group as one; on version 1 the rest is ours to kill.
   t.match(result, { status: 'oom', exitCode: 137 });
   t.equal(status, 137);
@@ -50,19 +71,31 @@ else: print(made, 'all')`;
 });
 
 testAsBoth('survives a fork bomb, and leaves nothing of it', async (t, scene) => {
-  const bomb = await scene.run([...base, '--pids', '64', '--timeout', '3s', '--', 'bash', '-c', 'f() { f | f & }; f; sleep 60']);
+  const bomb = await scene.run([
+    ...base,
+    '--pids',
+    '64',
+    '--timeout',
+    '3s',
+    '--',
+    'bash',
+    '-c',
+    'f() { f | f & }; f; sleep 60',
+  ]);
   t.ok([124, 137, 254].includes(bomb.status ?? 0), `status ${bomb.status}`);
 });
 
 testAsBoth('bounds processor time', async (t, scene) => {
-  const spin = 'import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass\nprint(time.process_time())';
+  const spin =
+    'import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass\nprint(time.process_time())';
   const slow = await scene.run(['-p', 'python-tools', '--cpus', '0.2', '--', 'python3', '-c', spin]);
   t.ok(Number(slow.stdout) < 1, `a fifth of two seconds, ${slow.stdout.trim()} s`);
 });
 
 testAsBoth('bounds open files, file size and core dumps', async (t, scene) => {
   const profile = scene.write('small.yaml', 'extends: python-tools\nlimits: { openFiles: 64, fileSize: 1m }\n');
-  const open = 'import os\nn = 0\ntry:\n    while True: os.open("/dev/null", 0); n += 1\nexcept OSError as e: print(n, e.errno)';
+  const open =
+    'import os\nn = 0\ntry:\n    while True: os.open("/dev/null", 0); n += 1\nexcept OSError as e: print(n, e.errno)';
   const files = await scene.run(['-p', profile, '--', 'python3', '-c', open]);
   const [count, errno] = files.stdout.trim().split(' ').map(Number);
   t.ok(errno === 24 && (count ?? 0) > 50 && (count ?? 0) <= 64, files.stdout + files.stderr);
@@ -70,12 +103,19 @@ testAsBoth('bounds open files, file size and core dumps', async (t, scene) => {
   t.match(large.result, { exitCode: 153, signal: 'SIGXFSZ', status: 'failed' });
   const raised = await scene.run(['-p', profile, '--', 'sh', '-c', 'ulimit -H -n 128 || echo refused']);
   t.match(raised.stdout, /refused/, 'nobody inside raises a limit');
-  const core = await scene.run([...base, '--', 'sh', '-c', 'sh -c "kill -SEGV \\$\\$"; echo $?; find /workspace /tmp -type f']);
+  const core = await scene.run([
+    ...base,
+    '--',
+    'sh',
+    '-c',
+    'sh -c "kill -SEGV \\$\\$"; echo $?; find /workspace /tmp -type f',
+  ]);
   t.equal(core.stdout, '139\n', 'no core file');
 });
 
 testAsBoth('bounds bytes and files of every writable place', async (t, scene) => {
-  const text = 'extends: base-tools\nworkspace: { size: 1m, inodes: 64 }\ntmpfs: { tmp: 1m, run: 1m, inodes: 64 }\nartifacts: { size: 1m, maxCount: 8 }\n';
+  const text =
+    'extends: base-tools\nworkspace: { size: 1m, inodes: 64 }\ntmpfs: { tmp: 1m, run: 1m, inodes: 64 }\nartifacts: { size: 1m, maxCount: 8 }\n';
   const profile = scene.write('tiny.yaml', text);
   const script = `export LC_ALL=C
 for place in /workspace /workspace/.tmp /tmp /run /dev/shm /artifacts; do
@@ -93,10 +133,26 @@ done
 });
 
 testAsBoth('ends at the timeout with TERM, and with KILL a program that ignores it', async (t, scene) => {
-  const polite = await scene.runJson([...base, '--timeout', '1s', '--', 'sh', '-c', 'trap "echo term; exit 3" TERM; sleep 60 & wait']);
+  const polite = await scene.runJson([
+    ...base,
+    '--timeout',
+    '1s',
+    '--',
+    'sh',
+    '-c',
+    'trap "echo term; exit 3" TERM; sleep 60 & wait',
+  ]);
   t.equal(polite.status, 124);
   t.match(polite.result, { status: 'timeout', reason: 'timeout', stdout: 'term\n' });
-  const stubborn = await scene.runJson([...base, '--timeout', '1s', '--', 'sh', '-c', 'trap "" TERM INT HUP; while :; do sleep 1; done']);
+  const stubborn = await scene.runJson([
+    ...base,
+    '--timeout',
+    '1s',
+    '--',
+    'sh',
+    '-c',
+    'trap "" TERM INT HUP; while :; do sleep 1; done',
+  ]);
   t.match(stubborn.result, { status: 'timeout', exitCode: 124 });
   t.ok(stubborn.result && stubborn.status === 124);
   const own = await scene.runJson([...base, '--', 'sh', '-c', 'exit 124']);
@@ -107,15 +163,37 @@ testAsBoth('ends a program that is silent for too long, and not one that speaks'
   const profile = scene.write('idle.yaml', 'extends: base-tools\nlimits: { idle: 2s }\n');
   const silent = await scene.runJson(['-p', profile, '--', 'sleep', '60']);
   t.match(silent.result, { status: 'timeout', reason: 'idle', exitCode: 124 });
-  const talking = await scene.runJson(['-p', profile, '--', 'sh', '-c', 'for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done']);
+  const talking = await scene.runJson([
+    '-p',
+    profile,
+    '--',
+    'sh',
+    '-c',
+    'for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done',
+  ]);
   t.match(talking.result, { status: 'completed', exitCode: 0 });
 });
 
 testAsBoth('the limits stand in the cgroup while it runs, with the program in it', async (t, scene) => {
   const id = newId();
-  const started = scene.spawn(join(scene.paths.install, 'bin/sandbox'), ['run', '--id', id, ...base, '--memory', '100m', '--cpus', '0.5', '--pids', '33', '--', 'sh', '-c', 'echo up; sleep 60']);
+  const started = scene.spawn(join(scene.paths.install, 'bin/sandbox'), [
+    'run',
+    '--id',
+    id,
+    ...base,
+    '--memory',
+    '100m',
+    '--cpus',
+    '0.5',
+    '--pids',
+    '33',
+    '--',
+    'sh',
+    '-c',
+    'echo up; sleep 60',
+  ]);
   t.ok(await until(() => started.out().length > 0), started.err().toString());
-  const read = (controller: string, file: string) => readSoft(join(leafOf(scene.uid, id, controller), file)).trim();
+  const read = (controller: Controller, file: string) => readSoft(join(leafOf(scene.uid, id, controller), file)).trim();
   const memory = String(100 * 2 ** 20);
   if (version === 1) {
     t.equal(read('memory', 'memory.limit_in_bytes'), memory);
@@ -127,7 +205,10 @@ testAsBoth('the limits stand in the cgroup while it runs, with the program in it
   }
   t.equal(read('pids', 'pids.max'), '33');
   const commands = membersOf(scene.uid, id).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
-  t.ok(commands.some((command) => command.startsWith('sleep\0')), commands.join(' '));
+  t.ok(
+    commands.some((command) => command.startsWith('sleep\0')),
+    commands.join(' '),
+  );
   started.child.kill('SIGTERM');
   t.equal((await started.ended).status, 143);
   t.strictSame(scene.traces(id), []);

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Paths } from '../../lib/base/paths.ts';
+import type { Controller } from '../../lib/engine/cgroup.ts';
 import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
 import { runFolders } from '../../lib/run/folders.ts';
 
@@ -24,7 +25,7 @@ export function leavesOf(uid: number, id: string): string[] {
 }
 
 /** The leaf in which `controller` has its files. */
-export function leafOf(uid: number, id: string, controller: string): string {
+export function leafOf(uid: number, id: string, controller: Controller): string {
   const folder = locateCgroups(uid).folders.find(({ controllers }) => controllers.includes(controller));
   if (folder === undefined) throw new Error(`no ${controller} controller`);
   return join(folder.path, id);
@@ -33,7 +34,10 @@ export function leafOf(uid: number, id: string, controller: string): string {
 /** Host pids of all processes in the sandbox. */
 export function membersOf(uid: number, id: string): number[] {
   const [leaf = ''] = leavesOf(uid, id);
-  return readSoft(join(leaf, 'cgroup.procs')).split('\n').filter((line) => line !== '').map(Number);
+  return readSoft(join(leaf, 'cgroup.procs'))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 }
 
 /** Pids of processes, of ours or of the guest, whose command line holds `text`. */
@@ -50,8 +54,13 @@ export function findTraces(paths: Paths, uid: number, id: string): string[] {
   const files = [join(folders.records, id), join(folders.runs, id), ...leavesOf(uid, id)];
   return [
     ...files.filter((file) => existsSync(file)),
-    ...list(folders.slots).filter((name) => readSoft(join(folders.slots, name)).trim() === id).map((name) => `slot ${name}`),
-    ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(id)).map((line) => `mount ${line}`),
+    ...list(folders.slots)
+      .filter((name) => readSoft(join(folders.slots, name)).trim() === id)
+      .map((name) => `slot ${name}`),
+    ...readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(id))
+      .map((line) => `mount ${line}`),
     ...findProcesses(id).map(({ pid, command }) => `process ${pid}: ${command}`),
   ];
 }

@@ -1,19 +1,10 @@
 // Owns the spec's placeholders as words of a script: where config.json gets text filled in, flags get variables.
+import { templateVariables } from '../../spec/placeholders.ts';
 import { type LaunchVariable, type ShellWord, variable } from '../words.ts';
 
-/** Tokens of lib/run/placeholders.ts (a higher rank; a test compares the two) → variable of the launcher. */
-export const templateVariables: Readonly<Record<string, LaunchVariable>> = {
-  '@@RUN_ID@@': 'id',
-  '@@TASK_ID@@': 'task',
-  '@@JOB_ID@@': 'job',
-  '@@WORKSPACE@@': 'workspace',
-  '4199999901': 'root_uid',
-  '4199999902': 'program_uid',
-  '4199999903': 'root_gid',
-  '4199999904': 'program_gid',
-};
+const variables: Readonly<Record<string, LaunchVariable>> = templateVariables;
 
-const pattern = new RegExp(`(${Object.keys(templateVariables).join('|')})`);
+const pattern = new RegExp(`(${Object.keys(variables).join('|')})`);
 
 /** `text` with its placeholders as variables. */
 export function fillIn(text: string): ShellWord {
@@ -21,7 +12,7 @@ export function fillIn(text: string): ShellWord {
     .split(pattern)
     .filter((piece) => piece !== '')
     .map((piece) => {
-      const name = templateVariables[piece];
+      const name = variables[piece];
       return name === undefined ? piece : variable(name);
     });
 }

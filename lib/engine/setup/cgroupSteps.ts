@@ -1,57 +1,59 @@
 // Owns the steps for control groups: parents that callers may make leaves in, and two mounts that last until reboot.
-import {
-  accessSync,
-  chownSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, chownSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runTool } from '../../base/exec.ts';
 import { readTextIfPresent } from '../../base/files.ts';
-import { parseCgroupMounts } from '../cgroup.ts';
+import { type CgroupParents, parseCgroupMounts } from '../cgroup.ts';
+import { ensureCgroupParents } from '../cgroupParents.ts';
 import { locateCgroups } from '../cgroupPlace.ts';
+import { handDown, handsDown, isClaimed } from '../cgroupUnit.ts';
 import type { Account } from './accounts.ts';
+import { delegationOf } from './runsUnitStep.ts';
 import type { Step } from './step.ts';
-
-function enableControllers(folder: string, controllers: readonly string[]): void {
-  writeFileSync(join(folder, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
-}
-
-function handsDown(folder: string, controllers: readonly string[]): boolean {
-  const text = readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8').trim().split(' ');
-  return controllers.every((name) => text.includes(name));
-}
 
 /** Files of a delegated v2 group that its user writes (cgroup-v2, "Delegation"). In v1 new leaves are their maker's. */
 const delegated = ['cgroup.procs', 'cgroup.threads', 'cgroup.subtree_control'];
 
+// Under systemd no folder is made behind its back: root's unit is started here, a user's by the user's first run.
+function unitOf(account: Account, { unit, folders }: CgroupParents): Pick<Step, 'missing' | 'apply'> | undefined {
+  if (unit === undefined) return undefined;
+  if (account.uid !== 0) return delegationOf(account.uid);
+  return {
+    async missing() {
+      const lacks = folders.filter(({ path }) => !isClaimed(path));
+      return lacks.length === 0 ? undefined : lacks.map(({ path }) => path).join(' ');
+    },
+    apply: () => ensureCgroupParents(locateCgroups(0), 0),
+  };
+}
+
 /** The folders in which `account` makes the leaves of its runs. */
 export function cgroupStep(account: Account): Step {
   const parents = () => locateCgroups(account.uid);
-  const isReady = (path: string, controllers: readonly string[], version: 1 | 2) =>
+  const isReady = (path: string, version: 1 | 2) =>
     existsSync(path) &&
     statSync(path).uid === account.uid &&
-    (version === 1 || (handsDown(path, controllers) && handsDown(dirname(path), controllers)));
+    (version === 1 || (handsDown(path) && handsDown(dirname(path))));
   return {
     id: `cgroups-${account.name}`,
     title: `control groups of ${account.name}`,
     async missing() {
-      const { folders, version } = parents();
-      const lacks = folders.filter(({ path, controllers }) => !isReady(path, controllers, version));
+      const found = parents();
+      const unit = unitOf(account, found);
+      if (unit !== undefined) return unit.missing();
+      const lacks = found.folders.filter(({ path }) => !isReady(path, found.version));
       return lacks.length === 0 ? undefined : lacks.map(({ path }) => path).join(' ');
     },
     async apply() {
-      const { folders, version } = parents();
-      for (const { path, controllers } of folders) {
+      const found = parents();
+      const unit = unitOf(account, found);
+      if (unit !== undefined) return unit.apply();
+      for (const { path } of found.folders) {
         const top = dirname(path);
         mkdirSync(path, { recursive: true, mode: 0o755 });
         // A controller reaches a group only where every group above hands it down.
-        if (version === 2) for (const folder of [dirname(top), top, path]) enableControllers(folder, controllers);
-        for (const file of version === 2 ? delegated : []) chownSync(join(path, file), account.uid, account.gid);
+        if (found.version === 2) for (const folder of [dirname(top), top, path]) handDown(folder);
+        for (const file of found.version === 2 ? delegated : []) chownSync(join(path, file), account.uid, account.gid);
         chownSync(path, account.uid, account.gid);
       }
     },

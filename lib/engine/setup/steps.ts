@@ -8,6 +8,7 @@ import { type Account, findAccount } from './accounts.ts';
 import { cgroupStep, fastMovesStep, strayStep } from './cgroupSteps.ts';
 import { folderStep } from './folderStep.ts';
 import { packageStep } from './packageStep.ts';
+import { runsUnitStep } from './runsUnitStep.ts';
 import type { Step } from './step.ts';
 import { parseUsers, unitStep, usersStep } from './unitStep.ts';
 
@@ -41,6 +42,7 @@ export function setupSteps({ paths, user, tests, env }: SetupOptions): Step[] {
     subidStep(systemUser),
     ...(account === undefined ? [] : [subidStep(account.name)]),
     strayStep,
+    runsUnitStep(paths.install),
     cgroupStep(root),
     ...(account === undefined ? [] : [cgroupStep(account), usersStep(account.name, usersFile(paths))]),
     fastMovesStep,

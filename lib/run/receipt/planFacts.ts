@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf } from '../../base/errors.ts';
-import type { Digest, Enforced } from './statement.ts';
+import type { RunLimits } from '../result.ts';
+import type { Absent, Digest, Enforced, Limit } from './statement.ts';
 
 const prefixed = z
   .string()
@@ -17,7 +18,7 @@ const inputsSchema = z.object({
   profile: z.object({
     name: z.string(),
     resolved: z.looseObject({
-      limits: z.object({ timeout: z.int().min(1) }),
+      limits: z.object({ timeout: z.int().min(1), enforce: z.enum(['strict', 'best-effort']).default('strict') }),
       network: z.object({ mode: z.string() }),
       workspace: z.object({ mode: z.string() }),
       labels: z.record(z.string(), z.string()),
@@ -55,7 +56,8 @@ export interface PlanFacts {
   readonly inputs: PlanInputs;
   readonly profile: Digest;
   readonly spec: Digest;
-  readonly enforced: Enforced | { absent: string };
+  /** What a run that lacks these limits enforced; undefined: nobody knows what it lacked. */
+  enforced(lacking: RunLimits['lacking'] | undefined): Enforced | Absent;
 }
 
 const gone = 'the plan was removed before the run was completed';
@@ -74,21 +76,44 @@ export function digestPlan(folder: string, digest: string, files: ReadonlyMap<st
   return hash.digest('hex');
 }
 
-/** `apply FILE VALUE` lines of a launch script: the limits that it writes, reads back, and does not start without. */
-export function readLimits(launch: string): { file: string; value: string }[] {
-  return [...launch.matchAll(/^\tapply \S*\/([a-z_.]+) '?([A-Za-z0-9 ]+)'?$/gm)].map(([, file = '', value = '']) => {
-    return { file, value };
+export interface PlannedLimit extends Limit {
+  /** The limit of a profile that it is part of. */
+  readonly part: RunLimits['lacking'][number] | undefined;
+}
+
+// lib/run/launch.ts writes them.
+const parts: Readonly<Record<string, PlannedLimit['part']>> = { m: 'memory', n: 'pids', c: 'cpus' };
+
+/**
+ * The `apply FILE LETTER VALUE` lines of a launch script: the limits that it writes and reads back, and without which it
+ * does not start, or, at best effort, says so in the record.
+ */
+export function readLimits(launch: string): PlannedLimit[] {
+  const lines = launch.matchAll(/^\t(apply|apply_swap|lack) '?(?:\S*\/)?([a-z_.]+)'? (?:([mnc]) )?'?([A-Za-z0-9 ]+)'?$/gm);
+  return [...lines].map(([, how, file = '', letter = '', value = '']) => {
+    return { file, value, when: how === 'apply_swap' ? 'swap' : 'always', part: parts[letter] };
   });
 }
 
-function readEnforced(inputs: PlanInputs, launch: string, config: string): PlanFacts['enforced'] {
-  const limits = readLimits(launch);
+function readEnforced(
+  inputs: PlanInputs,
+  limits: readonly PlannedLimit[],
+  config: string,
+  lacking: RunLimits['lacking'] | undefined,
+): Enforced | Absent {
   if (limits.length === 0) return { absent: 'the launch script names no limits in a form that this version reads' };
+  // A strict launch script does not start a program that lacks one.
+  if (lacking === undefined && inputs.profile.resolved.limits.enforce !== 'strict') {
+    return { absent: 'limits were best effort, and the run left no record of those it lacked' };
+  }
   const spec = specSchema.safeParse(JSON.parse(config));
   if (!spec.success) return { absent: 'the spec has not the form that this version reads' };
+  const lacks = ({ part }: PlannedLimit) => part !== undefined && lacking?.includes(part) === true;
+  const show = ({ file, value, when }: PlannedLimit) => ({ file, value, when });
   const { process: started, root, linux } = spec.data;
   return {
-    limits,
+    limits: limits.filter((one) => !lacks(one)).map(show),
+    lacking: limits.filter(lacks).map(show),
     rlimits: started.rlimits,
     namespaces: linux.namespaces.map(({ type }) => type),
     capabilities: started.capabilities,
@@ -116,10 +141,11 @@ export function readPlanFacts(plans: string, digest: string): PlanFacts | { abse
   const value = JSON.parse(text) as { profile?: unknown };
   const inputs = inputsSchema.safeParse(value);
   if (!inputs.success) return { absent: 'the plan was made by a version whose form this one does not read' };
+  const limits = readLimits(launch);
   return {
     inputs: inputs.data,
     profile: { sha256: sha256(JSON.stringify(value.profile)) },
     spec: { sha256: sha256(config) },
-    enforced: readEnforced(inputs.data, launch, config),
+    enforced: (lacking) => readEnforced(inputs.data, limits, config, lacking),
   };
 }

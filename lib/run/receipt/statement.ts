@@ -13,11 +13,18 @@ const absent = z.strictObject({ absent: z.string() });
 const count = z.int().min(0);
 const moment = z.iso.datetime({ precision: 3 });
 
-const limit = z.strictObject({ file: z.string(), value: z.string() });
+const limit = z.strictObject({
+  file: z.string(),
+  value: z.string(),
+  /** swap: only where the kernel accounts swap; a host without that file and without swap has nothing to limit. */
+  when: z.enum(['always', 'swap']),
+});
 
 const enforced = z.strictObject({
   /** Files of the run's own control group: written, and read back equal before the program was started. */
-  limits: z.array(limit).min(1),
+  limits: z.array(limit),
+  /** Only where profile and host both permit best-effort: those that did not hold. The run went on without them. */
+  lacking: z.array(limit),
   /** As the kernel was told by the runtime. */
   rlimits: z.array(z.strictObject({ type: z.string(), soft: count, hard: count })),
   namespaces: z.array(z.string()),
@@ -96,6 +103,8 @@ const predicate = z.strictObject({
     stdoutBytes: count.nullable(),
     stderrBytes: count.nullable(),
     truncated: z.strictObject({ stdout: z.boolean(), stderr: z.boolean() }).nullable(),
+    /** Whether a fork was refused because of the limit on processes. */
+    pidsHit: z.boolean().nullable(),
   }),
   runtime: z.union([
     z.strictObject({
@@ -120,6 +129,7 @@ export const statementSchema = z.strictObject({
 export type Statement = z.output<typeof statementSchema>;
 export type Predicate = Statement['predicate'];
 export type Enforced = z.output<typeof enforced>;
+export type Limit = z.output<typeof limit>;
 export type Absent = z.output<typeof absent>;
 export type Digest = z.output<typeof digest>;
 

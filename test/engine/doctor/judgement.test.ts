@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { commonGroup, ownGroup } from '../../../lib/engine/doctor/cgroups.ts';
+import { ownGroup } from '../../../lib/engine/cgroupPlace.ts';
+import { commonGroup } from '../../../lib/engine/doctor/cgroups.ts';
 import { mapsAll } from '../../../lib/engine/doctor/ids.ts';
 import { judgeRelease, judgeSeccomp, parseRelease } from '../../../lib/engine/doctor/kernel.ts';
 import { judgeSwitches } from '../../../lib/engine/doctor/namespaces.ts';

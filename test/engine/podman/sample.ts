@@ -1,6 +1,7 @@
 // Owns a spec template as plans have it, from a fixed profile.
-import { placeholderIds, placeholders } from '../../../lib/run/placeholders.ts';
+
 import { buildSpec } from '../../../lib/spec/build.ts';
+import { placeholderIds, placeholders } from '../../../lib/spec/placeholders.ts';
 import type { OciSpec } from '../../../lib/spec/types.ts';
 import { mapIds } from '../../../lib/spec/uidmap.ts';
 import { sampleRequest, shippedProfile } from '../../spec/samples.ts';

@@ -1,5 +1,6 @@
 // Owns what a plan leaves open: values that the launch script fills in, as tokens in config.json and variables in the script.
-import type { SlotIds } from '../spec/uidmap.ts';
+import type { IdMapping } from './types.ts';
+import type { SlotIds, SlotMap } from './uidmap.ts';
 
 /** Ids no host uses (uid_t, below the reserved 2^32-1), so that they can be found again as text in the JSON. */
 export const placeholderIds: SlotIds = {
@@ -9,6 +10,18 @@ export const placeholderIds: SlotIds = {
   programGid: 4_199_999_904,
 };
 
+/** The maps of a plan: the launch script computes all four host ids (idArithmetic), whoever the program is. */
+export function templateMap(inside: { uid: number; gid: number }): SlotMap {
+  const map = (id: number, root: number, program: number): IdMapping[] => [
+    { containerID: 0, hostID: root, size: 1 },
+    { containerID: id, hostID: program, size: 1 },
+  ];
+  return {
+    uidMappings: map(inside.uid, placeholderIds.rootUid, placeholderIds.programUid),
+    gidMappings: map(inside.gid, placeholderIds.rootGid, placeholderIds.programGid),
+  };
+}
+
 export const placeholders = {
   runId: '@@RUN_ID@@',
   taskId: '@@TASK_ID@@',
@@ -17,8 +30,8 @@ export const placeholders = {
   argv: '@@ARGV@@',
 } as const;
 
-/** Token in the JSON text → shell variable that holds its JSON text. */
-const variables: Readonly<Record<string, string>> = {
+/** Token → variable of the launch script that holds its value as it is. */
+export const templateVariables = {
   [String(placeholderIds.rootUid)]: 'root_uid',
   [String(placeholderIds.programUid)]: 'program_uid',
   [String(placeholderIds.rootGid)]: 'root_gid',
@@ -26,6 +39,12 @@ const variables: Readonly<Record<string, string>> = {
   [placeholders.runId]: 'id',
   [placeholders.taskId]: 'task',
   [placeholders.jobId]: 'job',
+  [placeholders.workspace]: 'workspace',
+} as const;
+
+/** Token in the JSON text → variable that holds its JSON text. */
+const variables: Readonly<Record<string, string>> = {
+  ...templateVariables,
   [placeholders.workspace]: 'workspace_text',
   // The quotes go with it: the variable holds a list of JSON strings.
   [`"${placeholders.argv}"`]: 'argv_json',

@@ -1,0 +1,42 @@
+// Owns finding runs that ended without a line in runs.log: their live record stands, and its process is gone.
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../../base/errors.ts';
+import type { RunFolders } from '../folders.ts';
+import { isAlive, type LiveRecord, parseLiveRecord } from '../reap.ts';
+import { isAwaited } from './awaited.ts';
+import type { LostRun } from './build.ts';
+
+function readLive(file: string): { record: LiveRecord; madeMs: number } | undefined {
+  try {
+    const found = lstatSync(file);
+    const record = found.isFile() && found.size < 4096 ? parseLiveRecord(readFileSync(file, 'utf8')) : undefined;
+    return record === undefined ? undefined : { record, madeMs: Math.floor(found.mtimeMs) };
+  } catch (cause) {
+    // It ended while we looked.
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    throw cause;
+  }
+}
+
+/**
+ * Runs whose process died, before reapRuns takes their records away: so that a kill in between forgets none. Those with a
+ * line after all are told apart by completeRuns; those that a live process of ours started are left to it,
+ * unless that is us and the run is `own`.
+ */
+export function findLost({ records, awaited }: Pick<RunFolders, 'records' | 'awaited'>, own?: string): LostRun[] {
+  let names: string[];
+  try {
+    names = readdirSync(records);
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return [];
+    throw cause;
+  }
+  if (names.length === 0) return [];
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return names.flatMap((name) => {
+    const live = readLive(join(records, name));
+    if (live === undefined || live.record.id !== name || isAlive(live.record, bootId)) return [];
+    return name !== own && isAwaited(awaited, name) ? [] : [{ id: name, plan: live.record.plan, launchedMs: live.madeMs }];
+  });
+}

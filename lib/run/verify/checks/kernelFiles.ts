@@ -1,0 +1,108 @@
+// Owns the checks of /proc and /sys: what is hidden, what is read-only, what cannot be had of PID 1.
+import { maskedPaths, readonlyPaths } from '../../../spec/build.ts';
+import {
+  type Check,
+  harmless,
+  harmlessIf,
+  noControl,
+  nothingOf,
+  outside,
+  refusedAnyway,
+  refuses,
+  verdict,
+} from '../check.ts';
+import { mountAt } from '../procfs.ts';
+
+const needsPath = (path: string) => harmlessIf((host) => (host.hostHas(path) ? undefined : `this host has no ${path}`));
+const rootOnly = noControl('outside only root can read it');
+
+function gives(id: string, path: string, control: Check['control']): Check {
+  return {
+    id,
+    says: `${path} gives nothing away`,
+    control,
+    inside: true,
+    judge: ({ attempts }) => {
+      const { name, detail } = attempts.get(id);
+      const nothing = name === 'ok' ? detail === '0' || detail === '' : ['ENOENT', 'EACCES', 'EPERM'].includes(name);
+      return verdict(nothing, name === 'ok' ? (detail === '' ? 'empty' : detail) : name);
+    },
+  };
+}
+
+const reads: Check[] = [
+  gives('proc.read-kallsyms', '/proc/kallsyms', needsPath('/proc/kallsyms')),
+  gives('proc.read-cmdline', '/proc/cmdline', harmless),
+  gives('proc.read-interrupts', '/proc/interrupts', harmless),
+  gives('proc.read-modules', '/proc/modules', needsPath('/proc/modules')),
+  gives('proc.read-keys', '/proc/keys', needsPath('/proc/keys')),
+  gives('proc.read-key-users', '/proc/key-users', needsPath('/proc/key-users')),
+  gives('proc.read-kcore', '/proc/kcore', rootOnly),
+  gives('proc.read-kmsg', '/proc/kmsg', rootOnly),
+  gives('proc.read-timers', '/proc/timer_list', rootOnly),
+  gives('proc.read-slabs', '/proc/slabinfo', rootOnly),
+  gives('proc.list-bus', '/proc/bus', needsPath('/proc/bus')),
+  gives('proc.list-firmware', '/sys/firmware', needsPath('/sys/firmware')),
+  gives('proc.list-dmi', '/sys/class/dmi/id', needsPath('/sys/class/dmi/id')),
+];
+
+const mounts: Check[] = [
+  outside(
+    'proc.masked',
+    'every path on the list that this kernel has is hidden by an empty mount',
+    harmless,
+    ({ program }) => {
+      const here = maskedPaths.filter((path) => program.hostHas(path));
+      const bare = here.filter((path) => {
+        const mount = mountAt(program, path);
+        const empty = mount?.type === 'tmpfs' ? mount.options.includes('ro') : mount?.root.endsWith('/null') === true;
+        return !empty;
+      });
+      return nothingOf(bare, `${here.length} hidden`);
+    },
+  ),
+  outside(
+    'proc.read-only',
+    'every path on the list that this kernel has is mounted read-only',
+    harmless,
+    ({ program }) => {
+      const here = readonlyPaths.filter((path) => program.hostHas(path));
+      return nothingOf(
+        here.filter((path) => mountAt(program, path)?.options.includes('ro') !== true),
+        here.join(' '),
+      );
+    },
+  ),
+  outside('proc.sys-read-only', '/sys is mounted read-only', harmless, ({ program }) => {
+    const options = mountAt(program, '/sys')?.options ?? [];
+    return verdict(options.includes('ro'), options.join(','));
+  }),
+  outside(
+    'proc.flags',
+    '/proc and /sys: nosuid, nodev, noexec',
+    noControl('most hosts mount them so, too'),
+    ({ program }) => {
+      const missing = ['/proc', '/sys'].flatMap((target) => {
+        const options = mountAt(program, target)?.options ?? [];
+        return ['nosuid', 'nodev', 'noexec']
+          .filter((option) => !options.includes(option))
+          .map((option) => `${target} lacks ${option}`);
+      });
+      return nothingOf(missing, 'all set');
+    },
+  ),
+];
+
+const initHidden = ['EACCES', 'EPERM'];
+const acts: Check[] = [
+  refuses('proc.write-sysctl', 'no kernel setting can be written', ['EACCES', 'EROFS'], refusedAnyway),
+  refuses('proc.write-sysrq', 'no system request can be made', ['EACCES', 'EROFS', 'ENOENT'], refusedAnyway),
+  refuses('proc.write-uevent', 'no helper for device events can be set', ['EACCES', 'EROFS', 'ENOENT'], refusedAnyway),
+  refuses('proc.init-memory', 'the memory of PID 1 cannot be opened', initHidden, refusedAnyway),
+  refuses('proc.init-environment', 'the environment of PID 1 cannot be opened', initHidden, refusedAnyway),
+  refuses('proc.init-root', 'the root of PID 1 cannot be entered', initHidden, refusedAnyway),
+  refuses('proc.init-descriptors', 'the descriptors of PID 1 cannot be listed', initHidden, refusedAnyway),
+  refuses('proc.init-namespace', 'a namespace of PID 1 cannot be opened', initHidden, refusedAnyway),
+];
+
+export const kernelFileChecks: readonly Check[] = [...reads, ...mounts, ...acts];

@@ -1,0 +1,84 @@
+// Owns the checks of writable places: each a tmpfs of its size, with its flags.
+import { writablePlaces } from '../../../spec/mounts.ts';
+import { type Check, harmless, outside, verdict } from '../check.ts';
+import type { Expected } from '../evidence.ts';
+import { type Mount, mountAt } from '../procfs.ts';
+
+interface Place {
+  readonly target: string;
+  readonly bytes: number;
+  readonly inodes: number;
+}
+
+const places: readonly { readonly name: string; readonly noexec: boolean; readonly of: (e: Expected) => Place }[] = [
+  {
+    name: 'tmp',
+    noexec: true,
+    of: ({ profile: { tmpfs } }) => ({ target: '/tmp', bytes: tmpfs.tmp, inodes: tmpfs.inodes }),
+  },
+  {
+    name: 'shm',
+    noexec: true,
+    of: ({ profile: { tmpfs } }) => ({ target: '/dev/shm', bytes: tmpfs.tmp, inodes: tmpfs.inodes }),
+  },
+  {
+    name: 'run',
+    noexec: true,
+    of: ({ profile: { tmpfs } }) => ({ target: '/run', bytes: tmpfs.run, inodes: tmpfs.inodes }),
+  },
+  {
+    name: 'artifacts',
+    noexec: true,
+    of: ({ profile: { artifacts } }) => ({
+      target: '/artifacts',
+      bytes: artifacts.size,
+      inodes: artifacts.maxCount + 1024,
+    }),
+  },
+  {
+    name: 'scratch',
+    noexec: false,
+    of: ({ profile: { workspace } }) => ({
+      target: writableFolder(workspace.mode),
+      bytes: workspace.size,
+      inodes: workspace.inodes,
+    }),
+  },
+];
+
+/** The folder inside that is a tmpfs, may execute, and takes the probe. */
+export function writableFolder(mode: Expected['profile']['workspace']['mode']): string {
+  return writablePlaces(mode === 'task' ? 'scratch' : mode).home;
+}
+
+function optionBytes(mount: Mount): number {
+  const text = mount.superOptions.find((option) => option.startsWith('size='))?.slice(5) ?? '';
+  const match = /^([0-9]+)(k|m|g)?$/.exec(text);
+  const factor = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[match?.[2] ?? ''] ?? 1;
+  return match === null ? Number.NaN : Number(match[1]) * factor;
+}
+
+export const placeChecks: readonly Check[] = places.flatMap(({ name, noexec, of }): Check[] => [
+  outside(`fs.${name}-size`, `${name}: a tmpfs of the profile's size and inodes`, harmless, ({ program, expected }) => {
+    const { target, bytes, inodes } = of(expected);
+    const mount = mountAt(program, target);
+    if (mount?.type !== 'tmpfs') return verdict(false, `${target} is ${mount?.type ?? 'no mount'}`);
+    // The kernel rounds up to whole pages.
+    const fits =
+      optionBytes(mount) === Math.ceil(bytes / 4096) * 4096 && mount.superOptions.includes(`nr_inodes=${inodes}`);
+    return verdict(fits, mount.superOptions.filter((option) => /^(size|nr_inodes)=/.test(option)).join(' '));
+  }),
+  outside(
+    `fs.${name}-flags`,
+    `${name}: nosuid, nodev${noexec ? ', noexec' : ' (builds execute there)'}`,
+    harmless,
+    ({ program, expected }) => {
+      const options = mountAt(program, of(expected).target)?.options ?? [];
+      const wanted = ['nosuid', 'nodev', ...(noexec ? ['noexec'] : [])];
+      return verdict(
+        wanted.every((option) => options.includes(option)),
+        options.join(','),
+      );
+    },
+  ),
+]);

@@ -1,0 +1,94 @@
+// Owns putting together what is seen of a waiting probe from outside. The probe sleeps, so that nothing moves meanwhile.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CofferdamError } from '../../base/errors.ts';
+import { leafWrites, parseCgroupMounts } from '../../engine/cgroup.ts';
+import type { Evidence, Expected, Facts } from './evidence.ts';
+import { digestProgram, readFacts, readGuestFacts } from './facts.ts';
+import { fourIds, namespaceIds, parseCgroups } from './procfs.ts';
+
+function readSoft(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Pids in a control group, as the host numbers them; none where it is not there. */
+export function membersOf(leaf: string): number[] {
+  return (readSoft(join(leaf, 'cgroup.procs')) ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
+}
+
+// Everything in the sandbox's own pid namespace: the runtime around it is one level higher.
+function insiders(pids: readonly number[], program: Facts): { facts: Facts; pid: number }[] {
+  const namespace = namespaceIds(program, 'NSpid').length;
+  return pids
+    .map((pid) => ({ pid, facts: readFacts(pid) }))
+    .filter(({ facts }) => {
+      try {
+        return namespaceIds(facts, 'NSpid').length === namespace;
+      } catch {
+        return false;
+      }
+    });
+}
+
+function strangersOf(program: Facts, pids: readonly number[]): number[] {
+  const [, uid] = fourIds(program, 'Uid');
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name) && !pids.includes(Number(name)))
+    .filter((name) => {
+      const line = readSoft(`/proc/${name}/status`)?.match(/^Uid:\s+([0-9]+)\s+([0-9]+)/m);
+      return line?.[1] === String(uid) || line?.[2] === String(uid);
+    })
+    .map(Number);
+}
+
+// Now: the groups are gone with the sandbox.
+function readLimits({ profile, cgroupVersion }: Expected, program: Facts): Evidence['limits'] {
+  const mounts = parseCgroupMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
+  const groups = parseCgroups(program.text('cgroup'));
+  const found = leafWrites(cgroupVersion, profile.limits).flatMap(({ controller, file }) => {
+    const mount = cgroupVersion === 2 ? mounts.v2 : mounts.v1.get(controller);
+    const group = groups.get(cgroupVersion === 2 ? '' : controller);
+    const text = mount === undefined || group === undefined ? undefined : readSoft(join(mount, group, file));
+    return text === undefined ? [] : [[file, text.trim()] as const];
+  });
+  return new Map(found);
+}
+
+export interface Found {
+  readonly program: number;
+  /** All pids of the run. */
+  readonly pids: readonly number[];
+  readonly confined: boolean;
+  /** sha256 of our probe. */
+  readonly digest: string;
+}
+
+/** All but what the probe itself says. Throws LAUNCH_FAILED when what waits there is another program. */
+export async function gatherOutside(expected: Expected, found: Found): Promise<Omit<Evidence, 'attempts'>> {
+  const own = !found.confined || expected.ids.callerUid === 0;
+  const program = own ? readFacts(found.program) : await readGuestFacts(found.program);
+  if (digestProgram(found.program) !== found.digest) {
+    throw new CofferdamError(
+      'LAUNCH_FAILED',
+      "another program answers in the probe's place; is the image a trusted one?",
+    );
+  }
+  const inside = insiders(found.pids, program);
+  const first = inside.find(({ facts }) => namespaceIds(facts, 'NSpid').at(-1) === 1);
+  return {
+    expected,
+    host: readFacts(process.pid),
+    program,
+    init: found.confined ? first?.facts : undefined,
+    members: inside.map(({ pid }) => pid),
+    strangers: strangersOf(program, found.pids),
+    limits: readLimits(expected, program),
+  };
+}

