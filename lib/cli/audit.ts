@@ -43,7 +43,8 @@ interface VerifyFlags {
 
 function verifyAction(context: CliContext, flags: VerifyFlags): void {
   const { state } = context.paths;
-  const key = flags.key === undefined ? readKey(state, context.uid) : parsePublicKey(readNamed(context, flags.key), flags.key);
+  const key =
+    flags.key === undefined ? readKey(state, context.uid) : parsePublicKey(readNamed(context, flags.key), flags.key);
   const head = flags.head === undefined ? undefined : readHead(context, flags.head);
   const verdict = verifyAudit({ state, head, key });
   if (flags.json === true) printJson(context.terminal, verdict);
@@ -65,7 +66,9 @@ async function headAction(context: CliContext, json: boolean): Promise<void> {
 
 function printLine(context: CliContext, line: AuditLine, json: boolean): void {
   const { seq, time, event, run, data } = line;
-  const text = json ? JSON.stringify(line) : `${seq}  ${time}  ${event.padEnd(14)}  ${run ?? '-'}  ${JSON.stringify(data)}`;
+  const text = json
+    ? JSON.stringify(line)
+    : `${seq}  ${time}  ${event.padEnd(14)}  ${run ?? '-'}  ${JSON.stringify(data)}`;
   context.terminal.out(`${printable(text, 8000)}\n`);
 }
 
@@ -96,7 +99,9 @@ async function showAction(context: CliContext, { run, tail, json }: ShowFlags): 
 
 /** `sandbox audit verify|head|show`. */
 export function auditCommand(context: CliContext): Command {
-  const audit = createCommand('audit').description('The chained log of what happened: verify it, keep its head, read it');
+  const audit = createCommand('audit').description(
+    'The chained log of what happened: verify it, keep its head, read it',
+  );
   audit
     .command('verify')
     .description('Find a line that was changed, taken out or moved; with an earlier head also a tail that was cut')

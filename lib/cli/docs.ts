@@ -6,6 +6,7 @@ import { catalogue } from '../base/catalogue.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { resolvePaths } from '../base/paths.ts';
 import { renderProfileDoc } from '../profile/document.ts';
+import { profileJsonSchema } from '../profile/jsonSchema.ts';
 import type { CliContext } from './context.ts';
 import { createProgram } from './program.ts';
 
@@ -66,6 +67,7 @@ function renderCli(): string {
 const documents: Readonly<Record<string, () => string>> = {
   'docs/errors.md': renderErrors,
   'docs/cli.md': renderCli,
+  'profiles/profile.schema.json': () => `${JSON.stringify(profileJsonSchema(), null, 2)}\n`,
   'docs/profile.md': () => `${generated}\n${renderProfileDoc()}`,
 };
 

@@ -19,21 +19,32 @@ function show(part: unknown): string {
 function artifactLines({ artifacts }: Predicate): [string, string][] {
   if (isAbsent(artifacts)) return [['artifacts', show(artifacts)]];
   const { count, bytes, refused, files } = artifacts;
-  const shown = files.slice(0, 20).map(({ path, sha256 }): [string, string] => ['', `${sha256}  ${printable(path, 300)}`]);
+  const shown = files
+    .slice(0, 20)
+    .map(({ path, sha256 }): [string, string] => ['', `${sha256}  ${printable(path, 300)}`]);
   const more = count > shown.length ? [['', `and ${count - shown.length} more (--json)`] as [string, string]] : [];
   return [['artifacts', `${count}, ${bytes} bytes; ${refused} refused`], ...shown, ...more];
 }
 
 function enforcedLines({ enforced }: Predicate): [string, string][] {
   if (isAbsent(enforced)) return [['enforced', show(enforced)]];
-  const { limits, lacking, namespaces, capabilities, noNewPrivileges, readOnlyRoot, seccomp, userMap, network } = enforced;
-  const held = Object.values(capabilities).every((set) => set.length === 0) ? 'none' : printable(JSON.stringify(capabilities));
+  const { limits, lacking, namespaces, capabilities, noNewPrivileges, readOnlyRoot, seccomp, userMap, network } =
+    enforced;
+  const held = Object.values(capabilities).every((set) => set.length === 0)
+    ? 'none'
+    : printable(JSON.stringify(capabilities));
   return [
     ['enforced', 'each limit was read back as written before the program started:'],
     ...limits.map(({ file, value, when }): [string, string] => {
-      return ['', `${printable(file, 60)} = ${printable(value, 40)}${when === 'swap' ? ' (where swap is accounted)' : ''}`];
+      return [
+        '',
+        `${printable(file, 60)} = ${printable(value, 40)}${when === 'swap' ? ' (where swap is accounted)' : ''}`,
+      ];
     }),
-    ...lacking.map(({ file, value }): [string, string] => ['', `NOT APPLIED: ${printable(file, 60)} = ${printable(value, 40)}`]),
+    ...lacking.map(({ file, value }): [string, string] => [
+      '',
+      `NOT APPLIED: ${printable(file, 60)} = ${printable(value, 40)}`,
+    ]),
     ['', `namespaces ${printable(namespaces.join(' '))}; network ${printable(network)}; user map ${userMap}`],
     ['', `capabilities ${held}; no_new_privs ${noNewPrivileges}; read-only root ${readOnlyRoot}`],
     ['', `seccomp ${show(seccomp)}`],
@@ -42,7 +53,9 @@ function enforcedLines({ enforced }: Predicate): [string, string][] {
 
 function resultLine({ result }: Predicate): string {
   const { status, exitCode, signal, reason, stdoutBytes, stderrBytes, truncated } = result;
-  const cut = [truncated?.stdout === true ? 'stdout' : '', truncated?.stderr === true ? 'stderr' : ''].filter((name) => name !== '');
+  const cut = [truncated?.stdout === true ? 'stdout' : '', truncated?.stderr === true ? 'stderr' : ''].filter(
+    (name) => name !== '',
+  );
   const end = exitCode === null ? '' : `, exit ${exitCode}${signal === null ? '' : ` (${signal})`}`;
   const bytes = stdoutBytes === null ? '' : `; ${stdoutBytes} bytes out, ${stderrBytes} err`;
   return `${status}${end}: ${printable(reason, 120)}${bytes}${cut.length === 0 ? '' : `; cut: ${cut.join(', ')}`}`;
@@ -50,7 +63,9 @@ function resultLine({ result }: Predicate): string {
 
 function workspaceLines({ workspace }: Predicate): [string, string][] {
   if (isAbsent(workspace)) return [['workspace', show(workspace)]];
-  const moved = workspace.setAside.slice(0, 20).map(({ path }): [string, string] => ['', `set aside: ${printable(path, 300)}`]);
+  const moved = workspace.setAside
+    .slice(0, 20)
+    .map(({ path }): [string, string] => ['', `set aside: ${printable(path, 300)}`]);
   return [['workspace', `${printable(workspace.mode)}; ${workspace.setAsideCount} set aside`], ...moved];
 }
 

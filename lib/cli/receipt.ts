@@ -53,7 +53,14 @@ async function showAction(context: CliContext, id: string, json: boolean): Promi
   const { state } = context.paths;
   const verdict = verifyReceipt({ bytes: readReceipt(file), key: ownKey(context), run: id, state });
   const { statement, ok, fault } = verdict;
-  if (json) printJson(context.terminal, { file, digest: `sha256:${verdict.digest}`, verified: ok, fault, statement: statement ?? null });
+  if (json)
+    printJson(context.terminal, {
+      file,
+      digest: `sha256:${verdict.digest}`,
+      verified: ok,
+      fault,
+      statement: statement ?? null,
+    });
   else {
     context.terminal.out(`${verdictLine(verdict)}file  ${printable(file, 4096)}\n`);
     if (statement !== undefined) context.terminal.out(describeReceipt(statement));

@@ -107,7 +107,9 @@ async function runAction(argv: string[], flags: RunFlags, context: CliContext, c
     host,
   );
   if (result.receiptProblem !== undefined) {
-    context.terminal.err(`sandbox: no receipt yet: ${printable(result.receiptProblem, 300)}\n  sandbox receipt show ${result.id}\n`);
+    context.terminal.err(
+      `sandbox: no receipt yet: ${printable(result.receiptProblem, 300)}\n  sandbox receipt show ${result.id}\n`,
+    );
   }
   if (json) printJson(context.terminal, result);
   else remark(context, result, flags);
@@ -116,39 +118,41 @@ async function runAction(argv: string[], flags: RunFlags, context: CliContext, c
 
 /** The command; words after the options, or after `--`, are the program's. */
 export function runCommand(context: CliContext): Command {
-  return createCommand('run')
-    .description('Run one command in a fresh sandbox and pass on its output and exit status')
-    .argument('<command...>', 'the program and its arguments')
-    .option('-p, --profile <name>', 'profile name, or a path to a file (required)')
-    .option('--json', 'print one JSON object instead of the output; output is bounded by the profile')
-    .option(
-      '-w, --workspace <dir[:mode]>',
-      'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
-    )
-    .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
-    .option('-i, --stdin', 'pass our standard input on; otherwise the program has an empty one')
-    .option('--timeout <duration>', 'wall-clock limit, such as 30s or 5m')
-    .option('--memory <size>', 'memory and swap, such as 512m')
-    .option('--cpus <number>', 'cores, such as 0.5')
-    .option('--pids <number>', 'processes and threads')
-    .option('--engine <name>', 'crun or podman')
-    .option('--artifacts <dir>', 'copy what the program leaves in /artifacts to this new or empty folder')
-    .option('--id <id>', 'id of the run; made for you otherwise')
-    .option('--task-id <id>', 'passed on as SANDBOX_TASK_ID and recorded')
-    .option('--job-id <id>', 'passed on as SANDBOX_JOB_ID and recorded')
-    .option('--label <name=value>', 'label in the result; repeatable', collect, [])
-    .option('--dry-run', 'compile and print the plan; start nothing')
-    .passThroughOptions()
-    // So that checkCommand names the nearest option, also for `--memroy=1g`.
-    .allowUnknownOption()
-    .addHelpText('after', examples)
-    .action(async (argv: string[], flags: RunFlags, command: Command) => {
-      try {
-        await runAction(argv, flags, context, command);
-      } catch (error) {
-        if (flags.json !== true || !(error instanceof CofferdamError)) throw error;
-        printJson(context.terminal, refusedResult(error, flags.id, Date.now()));
-        context.exit(error.exit);
-      }
-    });
+  return (
+    createCommand('run')
+      .description('Run one command in a fresh sandbox and pass on its output and exit status')
+      .argument('<command...>', 'the program and its arguments')
+      .option('-p, --profile <name>', 'profile name, or a path to a file (required)')
+      .option('--json', 'print one JSON object instead of the output; output is bounded by the profile')
+      .option(
+        '-w, --workspace <dir[:mode]>',
+        'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
+      )
+      .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
+      .option('-i, --stdin', 'pass our standard input on; otherwise the program has an empty one')
+      .option('--timeout <duration>', 'wall-clock limit, such as 30s or 5m')
+      .option('--memory <size>', 'memory and swap, such as 512m')
+      .option('--cpus <number>', 'cores, such as 0.5')
+      .option('--pids <number>', 'processes and threads')
+      .option('--engine <name>', 'crun or podman')
+      .option('--artifacts <dir>', 'copy what the program leaves in /artifacts to this new or empty folder')
+      .option('--id <id>', 'id of the run; made for you otherwise')
+      .option('--task-id <id>', 'passed on as SANDBOX_TASK_ID and recorded')
+      .option('--job-id <id>', 'passed on as SANDBOX_JOB_ID and recorded')
+      .option('--label <name=value>', 'label in the result; repeatable', collect, [])
+      .option('--dry-run', 'compile and print the plan; start nothing')
+      .passThroughOptions()
+      // So that checkCommand names the nearest option, also for `--memroy=1g`.
+      .allowUnknownOption()
+      .addHelpText('after', examples)
+      .action(async (argv: string[], flags: RunFlags, command: Command) => {
+        try {
+          await runAction(argv, flags, context, command);
+        } catch (error) {
+          if (flags.json !== true || !(error instanceof CofferdamError)) throw error;
+          printJson(context.terminal, refusedResult(error, flags.id, Date.now()));
+          context.exit(error.exit);
+        }
+      })
+  );
 }

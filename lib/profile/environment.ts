@@ -12,7 +12,7 @@ import { findSecret } from './secrets.ts';
 const ours = /^(SANDBOX|TINI)_/;
 
 /**
- * Checks every variable. `where` says where a variable was named (`file:line:col`, `--env`). Throws ENV_INVALID for a bad
+ * Checks every variable. `where` says where a variable was named, as what a message starts with (`file:line:col  `, `--env `). Throws ENV_INVALID for a bad
  * name or one of ours, ENV_SECRET for what looks like a secret; no message holds any part of a value.
  */
 export function checkEnvironment(env: Readonly<Record<string, string>>, where: (name: string) => string): void {
@@ -20,10 +20,10 @@ export function checkEnvironment(env: Readonly<Record<string, string>>, where: (
     const shown = printable(name, 130);
     // An object cannot hold __proto__ as a key of its own everywhere: it would be dropped in silence.
     if (!environmentName.test(name) || name === '__proto__') {
-      throw new CofferdamError('ENV_INVALID', `${where(name)}  "${shown}" is not a variable name`);
+      throw new CofferdamError('ENV_INVALID', `${where(name)}"${shown}" is not a variable name`);
     }
-    if (ours.test(name)) throw new CofferdamError('ENV_INVALID', `${where(name)}  ${shown} is set by us alone`);
+    if (ours.test(name)) throw new CofferdamError('ENV_INVALID', `${where(name)}${shown} is set by us alone`);
     const reason = findSecret(name, value);
-    if (reason !== undefined) throw new CofferdamError('ENV_SECRET', `${where(name)}  ${shown}: ${reason}`);
+    if (reason !== undefined) throw new CofferdamError('ENV_SECRET', `${where(name)}${shown}: ${reason}`);
   }
 }

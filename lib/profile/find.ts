@@ -84,7 +84,7 @@ function read(name: string, { file, origin }: Candidate, request: FindRequest): 
   const document = parseYaml(text, printable(file, 1000));
   parseStrict(profileSchema, document);
   const raw = (document.value ?? {}) as Readonly<Record<string, unknown>>;
-  checkEnvironment((raw['env'] ?? {}) as Record<string, string>, (key) => document.where(['env', key]));
+  checkEnvironment((raw['env'] ?? {}) as Record<string, string>, (key) => `${document.where(['env', key])}  `);
   return { name, file, origin, document, raw };
 }
 

@@ -91,7 +91,7 @@ export function applyOverrides(
   ceiling: HostConfig,
 ): Profile {
   const keys = toKeys(flags);
-  checkEnvironment(keys.env, () => '--env:');
+  checkEnvironment(keys.env, () => '--env ');
   const parsed = profileSchema.safeParse(keys);
   if (!parsed.success) {
     const faults = findFaults(parsed.error, profileSchema, keys);

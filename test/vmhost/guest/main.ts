@@ -12,10 +12,10 @@ const home = root ? '/root' : homedir();
 const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: home, LANG: 'C.UTF-8' };
 const log = root ? '/var/lib/cofferdam/state/runs.log' : join(home, '.local/state/cofferdam/runs.log');
 const work = join(home, 'work');
-const profile = join(work, 'small.yaml');
+const profiles = join(root ? '/etc/cofferdam' : join(home, '.config/cofferdam'), 'profiles');
 const top = '/sys/fs/cgroup';
-// One set of options, so that all but the first run take the short way.
-const bounds = ['--memory', '64m', '--cpus', '0.5', '--pids', '20'];
+// One plan, so that all but the first run take the short way.
+const base = ['-p', 'small', '--memory', '64m', '--cpus', '0.5', '--pids', '20'];
 
 function report(what: string, seen: unknown): void {
   // In one write, because several processes share the port.
@@ -72,10 +72,10 @@ async function end(child: ChildProcess): Promise<number | null> {
 const files = ['memory.max', 'memory.swap.max', 'memory.oom.group', 'pids.max', 'cpu.max', 'cgroup.controllers'];
 
 /** A run that goes on, seen from outside. */
-async function look(args: readonly string[]): Promise<void> {
+async function look(): Promise<void> {
   const id = `${who}-look`;
-  const spin = 'echo up; while :; do :; done';
-  const child = spawn(sandbox, ['run', '--id', id, ...args, '--', 'sh', '-c', spin], {
+  const spin = 'while echo up; do i=0; while [ $i -lt 5000 ]; do i=$((i + 1)); done; done';
+  const child = spawn(sandbox, ['run', '--id', id, ...base, '--', 'sh', '-c', spin], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -105,7 +105,7 @@ async function look(args: readonly string[]): Promise<void> {
 }
 
 const small = `extends: base-tools
-limits: { openFiles: 64, fileSize: 1m, idle: 3s }
+limits: { openFiles: 64, fileSize: 1m, idle: 6s }
 workspace: { size: 1m }
 tmpfs: { tmp: 1m, run: 1m }
 `;
@@ -120,7 +120,6 @@ sh -c 'head -c 2m /dev/zero >/dev/shm/large' 2>/dev/null; echo $?
 async function meetLimits(): Promise<void> {
   const shell = (script: string) => ['--', 'bash', '-c', script];
   const swallow = 'head -c 200m /dev/zero | tail >/dev/null';
-  const base = ['-p', 'base-tools', ...bounds];
   report('first', run('first', [...base, ...shell('echo hi')]));
   const trace = call('sh', ['-x', sandbox, 'run', '--id', `${who}-short`, ...base, ...shell('echo hi')]);
   report('short', {
@@ -133,9 +132,9 @@ async function meetLimits(): Promise<void> {
   report('oom-child', run('oom-child', [...base, ...shell(`(${swallow}) & wait; exec sleep 60`)]));
   report('pids', run('pids', [...base, ...shell('for i in $(seq 40); do sleep 20 & done 2>/dev/null; true')]));
   report('timeout', run('timeout', [...base, '--timeout', '2s', ...shell('sleep 60')]));
-  await look(['-p', profile, ...bounds]);
-  report('idle', run('idle', ['-p', profile, ...bounds, ...shell('sleep 60')]));
-  report('meet', run('meet', ['-p', profile, ...bounds, ...shell(meet)]));
+  await look();
+  report('idle', run('idle', [...base, ...shell('sleep 60')]));
+  report('meet', run('meet', [...base, ...shell(meet)]));
   report(
     'artifacts',
     run('artifacts', [...base, '--artifacts', join(work, 'artifacts'), ...shell('echo 1 >/artifacts/one')]),
@@ -152,7 +151,7 @@ for folder do case $folder in ${top}/*) mount --bind /dev/null "$folder/pids.max
   writeFileSync(wrapper, text, { mode: 0o755 });
   call('cp', ['/usr/bin/mkdir', join(work, 'mkdir.real')]);
   const script = `mount --bind ${wrapper} /usr/bin/mkdir
-exec ${sandbox} run --id root-lie -p base-tools ${bounds.join(' ')} -- touch /workspace/started`;
+exec ${sandbox} run --id root-lie ${base.join(' ')} -- touch /workspace/started`;
   report('lie', { ...call('unshare', ['--mount', 'sh', '-c', script]), record: recordOf('root-lie') });
 }
 
@@ -164,17 +163,20 @@ function findChecks(): unknown {
 }
 
 mkdirSync(work, { recursive: true });
-writeFileSync(profile, small);
-const best = join(work, 'best.yaml');
-writeFileSync(best, 'image: base-tools\nlimits: { enforce: best-effort }\n');
+mkdirSync(profiles, { recursive: true });
+writeFileSync(join(profiles, 'small.yaml'), small);
+writeFileSync(join(profiles, 'best.yaml'), 'image: base-tools\nlimits: { enforce: best-effort }\n');
 report('membership', readSoft('/proc/self/cgroup'));
-if (who === 'lonely' || who === 'best-effort') {
-  report('strict', run('strict', ['-p', 'base-tools', '--', 'echo', 'started']));
-  report('best', run('best', ['-p', best, '--', 'echo', 'started']));
-  report('json', run('json', ['--json', '-p', best, '--', 'echo', 'started']));
+const start = ['--', 'echo', 'started'];
+if (who === 'best-effort') {
+  report('best', run('best', ['-p', 'best', ...start]));
+  report('json', run('json', ['--json', '-p', 'best', ...start]));
+} else if (who === 'lonely') {
+  report('strict', run('strict', [...base, ...start]));
+  report('best', run('best', ['-p', 'best', ...start]));
 } else {
   await meetLimits();
   if (root) injectFault();
   report('services', existsSync(join(top, 'cofferdam')) ? 'a folder behind the back of systemd' : 'none');
 }
-report('doctor', findChecks());
+if (who !== 'best-effort') report('doctor', findChecks());

@@ -7,10 +7,12 @@ main=/opt/guest/main.ts
 # report WHAT TEXT: one line of JSON; the texts hold neither quotes nor backslashes.
 report() { printf '{"who":"host","what":"%s","seen":"%s"}\n' "$1" "$2"; }
 
-mkdir -p /var/lib/cofferdam
-ln -s /opt/images /var/lib/cofferdam/images
+mkdir -p /var/lib/cofferdam/images/base-tools
+cp /opt/images/registry.json /var/lib/cofferdam/images/
+mount --bind /opt/images/base-tools /var/lib/cofferdam/images/base-tools
+# useradd gives each its subordinate ids.
 for user in plain worker lonely; do useradd --create-home --shell /bin/sh "$user"; done
-for user in plain worker lonely; do $sandbox setup --user "$user" || report failed "setup of $user"; done
+$sandbox setup --user plain || report failed setup
 report again "$($sandbox setup --user plain | cut -d ' ' -f 1 | sort -u | tr '\n' ' ')"
 # What a login does; the session itself is opened by su below.
 loginctl enable-linger plain
