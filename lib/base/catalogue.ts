@@ -178,7 +178,8 @@ const entries = {
   },
   KEY_INVALID: {
     exit: 125,
-    meaning: 'The key that signs receipts is missing, damaged, of another kind, or not yours alone. It is never replaced silently.',
+    meaning:
+      'The key that signs receipts is missing, damaged, of another kind, or not yours alone. It is never replaced silently.',
     remedy: 'bring it back from a backup; or make another, which the audit log records: sandbox key new',
   },
   AUDIT_DAMAGED: {

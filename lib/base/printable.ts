@@ -29,5 +29,7 @@ export function printable(text: string, most = 200): string {
 export function printableJson(value: unknown): string {
   const units = (character: string) =>
     Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`);
-  return JSON.stringify(value, null, 2).replace(unsafe, (character) => (character === '\n' ? character : units(character).join('')));
+  return JSON.stringify(value, null, 2).replace(unsafe, (character) =>
+    character === '\n' ? character : units(character).join(''),
+  );
 }

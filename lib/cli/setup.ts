@@ -4,6 +4,7 @@ import { CofferdamError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { runStep, type StepReport } from '../engine/setup/step.ts';
 import { bootSteps, setupSteps } from '../engine/setup/steps.ts';
+import { ensureInit } from '../run/init.ts';
 import type { CliContext } from './context.ts';
 import { clientEnvironment } from './image-build.ts';
 import { printJson } from './print.ts';
@@ -52,6 +53,8 @@ export function setupCommand(context: CliContext): Command {
         reports.push(report);
         if (flags.json !== true) terminal.out(describe(report));
       }
+      // Where every user's sandboxes find it, without a user's name in its path.
+      if (flags.check !== true) ensureInit(paths);
       if (flags.json === true) printJson(terminal, { steps: reports });
       if (reports.some(({ state }) => state === 'missing')) context.exit(1);
     });

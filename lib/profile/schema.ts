@@ -77,7 +77,7 @@ const tmpfs = z
 const mount = z.strictObject({
   source: absolutePath.describe('Host path; it must lie below a root that the host configuration lists.'),
   target: mountTarget.describe('Path inside.'),
-  mode: z.enum(['ro', 'rw']).default('ro').describe('Default ro.'),
+  mode: z.enum(['ro', 'rw']).default('ro').describe('Default ro; rw is for folders only.'),
 });
 
 const limits = z

@@ -1,17 +1,29 @@
 // Owns our init: a private copy of tini-static, mode 0111, so that the guest can neither read it nor attach to PID 1.
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, lstatSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { diskError, ensureDirectory } from '../base/files.ts';
 import type { Paths } from '../base/paths.ts';
 import { requireTool } from '../engine/tools.ts';
 
-/** Path of the copy below our data folder, made when it is missing. Throws HOST_UNPREPARED without tini-static. */
+// The program sees this path in /proc/self/mountinfo: root's copy names nobody's home.
+function findShared(paths: Paths, name: string): string | undefined {
+  const store = paths.imageStores.at(-1);
+  if (store === undefined) return undefined;
+  const file = join(dirname(store), 'init', name);
+  const found = lstatSync(file, { throwIfNoEntry: false });
+  return found?.isFile() && found.uid === 0 && (found.mode & 0o7777) === 0o111 ? file : undefined;
+}
+
+/** Path of root's copy, or of one below our data folder, made when it is missing. Throws HOST_UNPREPARED without tini-static. */
 export function ensureInit(paths: Paths): string {
   const source = requireTool('tini-static', 'tini');
   const digest = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
+  const name = `tini-${digest}`;
+  const shared = findShared(paths, name);
+  if (shared !== undefined) return shared;
   const folder = join(paths.data, 'init');
-  const file = join(folder, `tini-${digest}`);
+  const file = join(folder, name);
   if (existsSync(file)) return file;
   const beside = `${file}.${process.pid}.new`;
   try {

@@ -32,8 +32,17 @@ function tmpfs(
 }
 
 function bind(source: string, destination: string, options: readonly string[]): OciMount {
+  // crun 1.8.1, run by root, drops these flags of a writable bind; the r… ones it sets by mount_setattr(2) hold, for folders.
+  const again = options.includes('rw')
+    ? ['nosuid', 'nodev', ...options].filter((option) => option.startsWith('no'))
+    : [];
   // Not recursive: what is mounted below a host folder does not come along.
-  return { destination, type: 'none', source, options: ['bind', 'nosuid', 'nodev', ...options] };
+  return {
+    destination,
+    type: 'none',
+    source,
+    options: ['bind', 'nosuid', 'nodev', ...options, ...again.map((option) => `r${option}`)],
+  };
 }
 
 function bounded(bytes: number, inodes: number, mode: string): string[] {

@@ -69,7 +69,7 @@ test('what cannot be read is a failure of every check, never a pass', async (t) 
 });
 
 test('an act that succeeds fails its check', async (t) => {
-  const evidence = evidenceOf({ name: 'ok', detail: 'something of the host' });
+  const evidence = evidenceOf({ name: 'ok', detail: 'nameserver of the host' });
   for (const check of allChecks.filter(({ inside, unless }) => inside && unless?.(evidence.expected) === undefined)) {
     t.equal(judge(check, evidence).level, 'FAIL', check.id);
   }

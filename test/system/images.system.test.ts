@@ -16,13 +16,12 @@ testAsBoth('every image meets its contract', async (t, scene) => {
 tap.test('an image with a tool removed fails, and names the tool', async (t) => {
   const scene = sceneOf('plain user');
   const file = join(scene.home, 'base.tar');
-  const [root, env] = [sceneOf('root'), { ...scene.env }];
-  t.equal((await scene.sandbox(['image', 'save', 'base-tools', file])).status, 0);
+  t.equal((await scene.sandbox(['image', 'save', 'base-tools', '-o', file])).status, 0);
   // Into a store of the user's own, which comes before the system's.
-  const loaded = await scene.sandbox(['image', 'load', file], { env });
+  const loaded = await scene.sandbox(['image', 'load', file]);
   t.equal(loaded.status, 0, loaded.stderr);
   const store = join(scene.paths.data, 'images');
-  t.teardown(() => root.spawn('/bin/rm', ['-rf', store]).ended);
+  t.teardown(() => sceneOf('root').spawn('/bin/rm', ['-rf', store]).ended);
   const { rootfs } = findImage('base-tools', [store]);
   rmSync(file);
   t.equal((await scene.sandbox(['image', 'check', 'base-tools'])).status, 0, 'control: whole, it passes');

@@ -48,7 +48,7 @@ testAsBoth('in rw the program changes the folder itself, as its owner', async (t
 
 testAsBoth('in rw places that run code on the host stay as they were, and new ones are set aside', async (t, scene) => {
   const folder = makeProject(scene, 'guarded');
-  const attack = 'echo x >.git/hooks/sample; echo x >.git/hooks/pre-commit; echo x >.git/config; mv .git away; rm -rf .git; echo x >.envrc; mkdir -p deep/.vscode; echo x >deep/.vscode/tasks.json; chmod u+s,g+s file; ls -l file | cut -c4,7';
+  const attack = 'echo x >.git/hooks/sample; echo x >.git/hooks/pre-commit; echo x >.git/config; rm -rf .git; echo x >.envrc; mkdir -p deep/.vscode; echo x >deep/.vscode/tasks.json; chmod u+s,g+s file; ls -l file | cut -c4,7';
   const { result } = await scene.runJson([...base, '-w', `${folder}:rw`, '--', 'sh', '-c', attack]);
   t.equal(readFileSync(join(folder, '.git/hooks/sample'), 'utf8'), 'sample\n');
   t.notOk(existsSync(join(folder, '.git/hooks/pre-commit')));
@@ -57,6 +57,15 @@ testAsBoth('in rw places that run code on the host stay as they were, and new on
   t.ok(aside.some(({ path }) => path === '.envrc') && aside.some(({ path }) => path === 'deep/.vscode'), JSON.stringify(aside));
   for (const { kept } of aside) t.ok(existsSync(kept), kept);
   t.equal(lstatSync(join(folder, 'file')).mode & 0o6000, 0, 'no set-id file');
+});
+
+testAsBoth('in rw a repository that the program puts in the place of the old one has neither hooks nor settings', async (t, scene) => {
+  const folder = makeProject(scene, 'replaced');
+  const attack = 'mv .git away; mkdir -p .git/hooks; echo x >.git/hooks/pre-commit; echo x >.git/config; echo "ref: x" >.git/HEAD; mkdir .git/objects .git/refs';
+  await scene.run([...base, '-w', `${folder}:rw`, '--', 'sh', '-c', attack]);
+  const found = namesIn(folder).filter((name) => /(^|\/)(hooks|config)\//.test(`${name}/`));
+  // Where moving the old one is refused, it stands as it was; else no place holds any.
+  t.strictSame(found, existsSync(join(folder, 'away')) ? [] : ['.git/hooks', '.git/hooks/sample']);
 });
 
 testAsBoth('a copy leaves the folder alone until the changes are applied', async (t, scene) => {
@@ -97,7 +106,6 @@ testAsBoth('refuses what cannot be a workspace, and says why', async (t, scene) 
   const server = createServer();
   await new Promise<void>((done) => void server.listen(join(socketFolder, 's'), done));
   t.teardown(() => server.close());
-  const roots = scene.uid === 0 ? [] : [['/usr/share:rw', 'root-owned'] as const];
   scene.write('owned/file', '');
   chownSync(join(scene.home, 'owned'), 0, 0);
   const cases: readonly (readonly [string, string])[] = [
@@ -114,7 +122,6 @@ testAsBoth('refuses what cannot be a workspace, and says why', async (t, scene) 
     [`${folder}/.git/hooks:rw`, 'a place that runs code'],
     [`${socketFolder}:ro`, 'a folder with a socket'],
     [`${join(scene.home, 'owned')}:rw`, 'a folder of root’s'],
-    ...roots,
   ];
   for (const [text, what] of cases) {
     const { status, result } = await scene.runJson([...base, '--workspace', text, '--', 'true']);

@@ -1,6 +1,6 @@
 // Owns finding lines in the audit log: one by its number, those of a run, the last ones.
 import { closeSync } from 'node:fs';
-import { auditFiles, linesOf, openAuditFile, openAudit } from './files.ts';
+import { auditFiles, linesOf, openAudit, openAuditFile } from './files.ts';
 import { type AuditLine, parseLine } from './line.ts';
 
 function firstSeq(path: string, number: number | undefined): number | undefined {
@@ -34,7 +34,9 @@ export function* readAudit(state: string): Generator<AuditLine> {
 /** The line with this number, or undefined. Reads one file. */
 export function findLine(state: string, seq: number): AuditLine | undefined {
   // The newest file that begins at or before it.
-  const file = auditFiles(state).findLast(({ path, number }) => (firstSeq(path, number) ?? Number.POSITIVE_INFINITY) <= seq);
+  const file = auditFiles(state).findLast(
+    ({ path, number }) => (firstSeq(path, number) ?? Number.POSITIVE_INFINITY) <= seq,
+  );
   if (file === undefined) return undefined;
   const open = openAuditFile(file);
   try {

@@ -40,7 +40,12 @@ export function* readLines(fd: number, { from, to, most }: LineRange): Generator
       bytes,
       ended,
       get sha256() {
-        return digest ?? createHash('sha256').update(bytes ?? '').digest('hex');
+        return (
+          digest ??
+          createHash('sha256')
+            .update(bytes ?? '')
+            .digest('hex')
+        );
       },
     };
     held = [];

@@ -51,7 +51,10 @@ function readEnd(path: string, number: number | undefined): FileEnd {
     end = start - 1;
   }
   if (from > 0) {
-    throw new CofferdamError('AUDIT_DAMAGED', `the last ${windowBytes} bytes of ${printable(path)} hold no line of ours`);
+    throw new CofferdamError(
+      'AUDIT_DAMAGED',
+      `the last ${windowBytes} bytes of ${printable(path)} hold no line of ours`,
+    );
   }
   const fragment = bytes.length > 0 ? bytes.subarray(0, open ? bytes.length : -1) : undefined;
   return { last: undefined, hash: noLine, fragment, open, size };

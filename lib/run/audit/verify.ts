@@ -1,7 +1,8 @@
 // Owns judging the audit log: each line names the one before by its hash, so none can be changed, taken out or moved.
+
+import { basename } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
-import { basename } from 'node:path';
 import type { PublicKey } from '../key.ts';
 import { linesOf, openAudit } from './files.ts';
 import { type AuditLine, hashLine, isSigned, noLine, parseLine } from './line.ts';
@@ -32,7 +33,9 @@ export interface AuditVerdict {
 export function parseHead(text: string): AuditHead {
   const match = /^([0-9]{1,15}):([0-9a-f]{64})\s*$/.exec(text);
   if (match !== null) return { seq: Number(match[1]), hash: match[2] ?? '' };
-  throw new CofferdamError('USAGE', `"${printable(text, 80)}" is no head`, { remedy: 'a head is SEQ:HASH; see: sandbox audit head' });
+  throw new CofferdamError('USAGE', `"${printable(text, 80)}" is no head`, {
+    remedy: 'a head is SEQ:HASH; see: sandbox audit head',
+  });
 }
 
 const mostFragment = 4 << 20;

@@ -30,7 +30,12 @@ export interface LostRun {
 }
 
 export type Ended =
-  | { readonly kind: 'ended'; readonly line: string; readonly record: RunRecord; readonly details: RunDetails | undefined }
+  | {
+      readonly kind: 'ended';
+      readonly line: string;
+      readonly record: RunRecord;
+      readonly details: RunDetails | undefined;
+    }
   | { readonly kind: 'lost'; readonly run: LostRun };
 
 export interface StatementInput {
@@ -95,7 +100,14 @@ function describeTimes(ended: Ended, now: number): Predicate['times'] {
 
 function describeResult(ended: Ended): Predicate['result'] {
   if (ended.kind === 'lost') {
-    const nothing = { exitCode: null, signal: null, stdoutBytes: null, stderrBytes: null, truncated: null, pidsHit: null };
+    const nothing = {
+      exitCode: null,
+      signal: null,
+      stdoutBytes: null,
+      stderrBytes: null,
+      truncated: null,
+      pidsHit: null,
+    };
     return { status: 'lost', reason: 'the supervisor was killed before it could record the end', ...nothing };
   }
   const { record } = ended;
@@ -123,7 +135,11 @@ function describeWorkspace(details: RunDetails | undefined, facts: PlanFacts | A
   return mode === 'scratch' ? { mode, setAsideCount: 0, setAside: [] } : { absent: shortWay };
 }
 
-function describeDigests(ended: Ended, details: RunDetails | undefined, facts: PlanFacts | Absent): Predicate['digests'] {
+function describeDigests(
+  ended: Ended,
+  details: RunDetails | undefined,
+  facts: PlanFacts | Absent,
+): Predicate['digests'] {
   const plan = ended.kind === 'lost' ? ended.run.plan : ended.record.plan.slice('sha256:'.length);
   return {
     profile: isAbsent(facts) ? facts : facts.profile,
@@ -148,7 +164,8 @@ function describeRuntime(details: RunDetails | undefined, facts: PlanFacts | Abs
 }
 
 function describeRun(ended: Ended, details: RunDetails | undefined): Predicate['run'] {
-  const { id, taskId, jobId } = ended.kind === 'lost' ? { ...ended.run, taskId: undefined, jobId: undefined } : ended.record;
+  const { id, taskId, jobId } =
+    ended.kind === 'lost' ? { ...ended.run, taskId: undefined, jobId: undefined } : ended.record;
   return {
     id,
     taskId: taskId ?? null,

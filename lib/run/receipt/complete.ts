@@ -10,7 +10,7 @@ import { readAuditTail } from '../audit/tail.ts';
 import { type RunFolders, runFolders } from '../folders.ts';
 import { readKey } from '../key.ts';
 import { isAwaited } from './awaited.ts';
-import { buildStatement, type Ended, type LostRun, recordOf, type RunDetails } from './build.ts';
+import { buildStatement, type Ended, type LostRun, type RunDetails, recordOf } from './build.ts';
 import { digestOf, sealEnvelope } from './envelope.ts';
 import { findLost } from './lost.ts';
 import { isCompleted, wasCompleted } from './peek.ts';
@@ -201,7 +201,8 @@ export async function completeRuns(host: CompleteHost, request: CompleteRequest)
       runs?.close();
     }
     for (const run of lost) {
-      if (!batch.has(recordOf({ kind: 'lost', run })) && !wasCompleted(state, run)) batch.add({ kind: 'lost', run }, log.through());
+      if (!batch.has(recordOf({ kind: 'lost', run })) && !wasCompleted(state, run))
+        batch.add({ kind: 'lost', run }, log.through());
       if (batch.full) await batch.flush();
     }
     await batch.flush();

@@ -35,9 +35,7 @@ export function digestOf(bytes: string | Uint8Array): string {
 /** Why an envelope is not one of this key's. */
 export type EnvelopeFault = 'envelope' | 'payloadType' | 'base64' | 'signatures' | 'keyid' | 'signature';
 
-export type Opened =
-  | { readonly payload: Buffer }
-  | { readonly fault: EnvelopeFault; readonly text: string };
+export type Opened = { readonly payload: Buffer } | { readonly fault: EnvelopeFault; readonly text: string };
 
 function decodeBase64(text: string): Buffer | undefined {
   // Node passes over what is no base64, and takes spare bits: then two texts would carry one signature.
@@ -61,7 +59,9 @@ function parseEnvelope(bytes: Buffer): Envelope | string {
   const parsed = envelopeSchema.safeParse(value);
   if (!parsed.success) return 'it is not a DSSE envelope, or has further keys';
   // A key that stands twice, spacing, escapes: another reader could see another envelope in the same bytes.
-  return renderEnvelope(parsed.data) === text ? parsed.data : 'it is not written as we write envelopes (keys twice, spacing, order)';
+  return renderEnvelope(parsed.data) === text
+    ? parsed.data
+    : 'it is not written as we write envelopes (keys twice, spacing, order)';
 }
 
 /**
@@ -80,10 +80,14 @@ export function openEnvelope(bytes: Buffer, key: PublicKey): Opened {
   }
   const payload = decodeBase64(envelope.payload);
   const sig = decodeBase64(signature.sig);
-  if (payload === undefined || sig === undefined) return { fault: 'base64', text: 'its base64 is not in the one right form' };
+  if (payload === undefined || sig === undefined)
+    return { fault: 'base64', text: 'its base64 is not in the one right form' };
   if (signature.keyid !== key.keyid) return { fault: 'keyid', text: `it names another key than ${key.keyid}` };
   if (!key.verify(encodePae(envelope.payloadType, payload), sig)) {
-    return { fault: 'signature', text: 'the signature does not hold: the payload or the signature was changed, or another key signed it' };
+    return {
+      fault: 'signature',
+      text: 'the signature does not hold: the payload or the signature was changed, or another key signed it',
+    };
   }
   return { payload };
 }

@@ -1,5 +1,5 @@
 // Owns finding runs that ended without a line in runs.log: their live record stands, and its process is gone.
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
 import type { RunFolders } from '../folders.ts';
@@ -35,8 +35,13 @@ export function findLost({ records, awaited }: Pick<RunFolders, 'records' | 'awa
   if (names.length === 0) return [];
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return names.flatMap((name) => {
-    const live = readLive(join(records, name));
+    const file = join(records, name);
+    const live = readLive(file);
     if (live === undefined || live.record.id !== name || isAlive(live.record, bootId)) return [];
-    return name !== own && isAwaited(awaited, name) ? [] : [{ id: name, plan: live.record.plan, launchedMs: live.madeMs }];
+    // Who ends in order takes the record away first, so a record that outlives its process was left by a kill.
+    if (!existsSync(file)) return [];
+    return name !== own && isAwaited(awaited, name)
+      ? []
+      : [{ id: name, plan: live.record.plan, launchedMs: live.madeMs }];
   });
 }

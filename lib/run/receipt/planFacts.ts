@@ -89,7 +89,9 @@ const parts: Readonly<Record<string, PlannedLimit['part']>> = { m: 'memory', n: 
  * does not start, or, at best effort, says so in the record.
  */
 export function readLimits(launch: string): PlannedLimit[] {
-  const lines = launch.matchAll(/^\t(apply|apply_swap|lack) '?(?:\S*\/)?([a-z_.]+)'? (?:([mnc]) )?'?([A-Za-z0-9 ]+)'?$/gm);
+  const lines = launch.matchAll(
+    /^\t(apply|apply_swap|lack) '?(?:\S*\/)?([a-z_.]+)'? (?:([mnc]) )?'?([A-Za-z0-9 ]+)'?$/gm,
+  );
   return [...lines].map(([, how, file = '', letter = '', value = '']) => {
     return { file, value, when: how === 'apply_swap' ? 'swap' : 'always', part: parts[letter] };
   });

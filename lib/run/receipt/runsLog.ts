@@ -79,7 +79,9 @@ export function openRunsLog(file: string, through: Through | null): RunsLog | un
   const { fd, found } = opened;
   const ino = String(found.ino);
   const size = Number(found.size);
-  const same = through === null || (through.ino === ino && through.offset <= size && tailDigest(fd, through.offset) === through.tail);
+  const same =
+    through === null ||
+    (through.ino === ino && through.offset <= size && tailDigest(fd, through.offset) === through.tail);
   return {
     replaced: !same,
     ino,

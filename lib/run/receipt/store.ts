@@ -1,5 +1,15 @@
 // Owns where receipts lie: receipts/<yyyy-mm>/<id>.json, and for a run id that is used again <id>.again/<sequence>.json.
-import { closeSync, existsSync, fsync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -47,7 +57,11 @@ export function readReceipt(file: string): Buffer {
     if (!found.isFile() || found.size > mostEnvelope) throw new Error('it is no file, or too large');
     return readFileSync(file);
   } catch (cause) {
-    throw new CofferdamError('RUN_UNKNOWN', `cannot read the receipt ${file}: ${cause instanceof Error ? cause.message : ''}`, { cause });
+    throw new CofferdamError(
+      'RUN_UNKNOWN',
+      `cannot read the receipt ${file}: ${cause instanceof Error ? cause.message : ''}`,
+      { cause },
+    );
   }
 }
 

@@ -69,7 +69,11 @@ function checkSubject({ subject, predicate }: Statement): { kind: ReceiptFault; 
   return undefined;
 }
 
-function checkAudit({ predicate }: Statement, digest: string, state: string): { kind: ReceiptFault; text: string } | undefined {
+function checkAudit(
+  { predicate }: Statement,
+  digest: string,
+  state: string,
+): { kind: ReceiptFault; text: string } | undefined {
   const line = findLine(state, predicate.sequence);
   if (line === undefined) return { kind: 'audit', text: `the audit log has no line ${predicate.sequence}` };
   const named = line.data['receipt'] as { sha256?: unknown } | undefined;

@@ -76,6 +76,7 @@ export function parseMounts(mountinfo: string): Mount[] {
 /** Those that can be reached: what another mount covers, and what stands on it, is out of sight. */
 export function visibleMounts(facts: Facts): Mount[] {
   const all = parseMounts(facts.text('mountinfo'));
+  if (all.length === 0) throw new Error('no mount at all');
   const byId = new Map(all.map((mount) => [mount.id, mount]));
   const covered = new Set(
     all.filter(({ parent, target }) => byId.get(parent)?.target === target).map(({ parent }) => parent),

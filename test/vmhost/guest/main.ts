@@ -105,7 +105,7 @@ async function look(): Promise<void> {
 }
 
 const small = `extends: base-tools
-limits: { openFiles: 64, fileSize: 1m, idle: 6s }
+limits: { openFiles: 64, fileSize: 1m, idle: 8s }
 workspace: { size: 1m }
 tmpfs: { tmp: 1m, run: 1m }
 `;
@@ -119,7 +119,7 @@ sh -c 'head -c 2m /dev/zero >/dev/shm/large' 2>/dev/null; echo $?
 
 async function meetLimits(): Promise<void> {
   const shell = (script: string) => ['--', 'bash', '-c', script];
-  const swallow = 'head -c 200m /dev/zero | tail >/dev/null';
+  const swallow = 'dd if=/dev/zero of=/dev/null bs=100M count=1';
   report('first', run('first', [...base, ...shell('echo hi')]));
   const trace = call('sh', ['-x', sandbox, 'run', '--id', `${who}-short`, ...base, ...shell('echo hi')]);
   report('short', {
@@ -130,7 +130,7 @@ async function meetLimits(): Promise<void> {
   });
   report('oom', run('oom', [...base, ...shell(swallow)]));
   report('oom-child', run('oom-child', [...base, ...shell(`(${swallow}) & wait; exec sleep 60`)]));
-  report('pids', run('pids', [...base, ...shell('for i in $(seq 40); do sleep 20 & done 2>/dev/null; true')]));
+  report('pids', run('pids', [...base, '--', 'sh', '-c', 'for i in $(seq 40); do sleep 20 & done']));
   report('timeout', run('timeout', [...base, '--timeout', '2s', ...shell('sleep 60')]));
   await look();
   report('idle', run('idle', [...base, ...shell('sleep 60')]));
@@ -162,6 +162,10 @@ function findChecks(): unknown {
   return lists.filter(({ id }) => id.startsWith('cgroups.'));
 }
 
+process.on('uncaughtException', (error) => {
+  report('failed', String(error.stack));
+  process.exit(1);
+});
 mkdirSync(work, { recursive: true });
 mkdirSync(profiles, { recursive: true });
 writeFileSync(join(profiles, 'small.yaml'), small);

@@ -121,6 +121,8 @@ int main(int argc, char **argv)
 	if (argc < 5)
 		return 2;
 	signal(SIGTERM, end);
+	/* Outside of a sandbox nobody else would end us. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setting = (struct setting){
 		.folder = argv[1],
 		.port = (unsigned short)strtoul(argv[2], NULL, 10),

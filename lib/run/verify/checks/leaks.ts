@@ -73,9 +73,10 @@ const inRootGroup = harmlessIf((host) =>
 );
 
 const views: Check[] = [
-  sees('leak.cgroup-path', 'the program sees itself in the root of all control groups', inRootGroup, (text) =>
-    [...parseCgroups(text).values()].every((path) => path === '/'),
-  ),
+  sees('leak.cgroup-path', 'the program sees itself in the root of all control groups', inRootGroup, (text) => {
+    const paths = [...parseCgroups(text).values()];
+    return paths.length > 0 && paths.every((path) => path === '/');
+  }),
   sees(
     'leak.hosts-file',
     '/etc/hosts has localhost and nothing else',

@@ -1,0 +1,144 @@
+// Owns the proof that limits hold on cgroup v2 under systemd 252: as root, in a delegated service, in a login session.
+import { join } from 'node:path';
+import tap, { test } from 'tap';
+import { type Report, runGuest } from './machine.ts';
+
+/** What these tests need of the host; CI fails where it is missing. */
+export const needs = [
+  'root',
+  'qemu-system-x86',
+  'mmdebstrap and an archive to build from, the first time',
+  'the image base-tools',
+];
+
+// The build takes one to two minutes, the machine two to three.
+tap.setTimeout(900_000);
+
+interface Seen {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly record: readonly string[];
+  readonly left: readonly string[];
+}
+
+const cache = process.env['COFFERDAM_TEST_CACHE'] ?? '/var/cache/cofferdam-tests';
+const proxies = Object.fromEntries(
+  Object.entries(process.env).flatMap(([name, value]) =>
+    /_proxy$/i.test(name) && value !== undefined ? [[name, value]] : [],
+  ),
+);
+const reports: readonly Report[] = await runGuest(proxies, cache);
+
+function seen<T = Seen>(who: string, what: string): T {
+  const found = reports.find((report) => report.who === who && report.what === what);
+  if (found === undefined) throw new Error(`${who} did not report ${what}`);
+  return found.seen as T;
+}
+
+const slice = 'cofferdam.slice/cofferdam-runs.service';
+const callers: Readonly<Record<string, { place: RegExp; parent: string }>> = {
+  root: { place: /^0::\/system\.slice\/vmhost\.service$/, parent: slice },
+  service: { place: /^0::\/system\.slice\/worker\.service$/, parent: 'system.slice/worker.service' },
+  session: {
+    place: /^0::\/user\.slice\/user-1000\.slice\/session-[^/]+\.scope$/,
+    parent: `user.slice/user-1000.slice/user@1000.service/${slice}`,
+  },
+};
+
+test('setup prepares a systemd host, and a second time changes nothing', async (t) => {
+  t.notOk(
+    reports.some(({ what }) => what === 'failed'),
+    'it did not fail',
+  );
+  t.equal(seen<string>('host', 'again').trim(), 'already');
+  t.equal(seen('root', 'services'), 'none');
+});
+
+for (const [who, { place, parent }] of Object.entries(callers)) {
+  test(`limits stand in the leaf while a run goes on, with the program in it (${who})`, async (t) => {
+    const look = seen<Record<string, unknown>>(who, 'look');
+    const leaf = join(parent, `${who}-look`);
+    t.match(seen<string>(who, 'membership'), place, 'control: where the caller itself runs');
+    t.same(look['leaves'], [join('/sys/fs/cgroup', leaf)]);
+    t.match(look['values'], {
+      'memory.max': String(64 << 20),
+      'memory.swap.max': '0',
+      'memory.oom.group': '1',
+      'pids.max': '20',
+      'cpu.max': '50000 100000',
+    });
+    t.ok(Number(look['throttled']) > 0, 'and processor time is held back');
+    t.equal(look['guest'], `0::/${leaf}`);
+    t.same(look['openFiles'], ['64', '64']);
+    t.same(look['fileSize'], [String(1 << 20), String(1 << 20)]);
+    t.notMatch(String(look['supervisor']), leaf, 'the supervisor is not in it');
+    t.equal(look['status'], 143);
+    t.same(look['left'], []);
+  });
+
+  test(`each limit bites, and each end has its own name (${who})`, async (t) => {
+    t.match(seen(who, 'first'), {
+      status: 0,
+      stdout: 'hi\n',
+      stderr: '',
+      record: ['0', 'exited', '3', '0', '-'],
+      left: [],
+    });
+    t.match(seen(who, 'oom'), { status: 137, record: ['137', 'oom'], left: [] });
+    t.match(seen(who, 'oom-child'), { status: 137, record: ['137', 'oom'], left: [] });
+    const pids = seen(who, 'pids');
+    t.match(pids.record.at(-1), /p/, `marked: ${pids.record.join(' ')}`);
+    t.same(pids.left, []);
+    t.match(seen(who, 'timeout'), { status: 124, record: ['124', 'timeout'], left: [] });
+    t.match(seen(who, 'idle'), { status: 124, record: ['124', 'idle'], left: [] });
+    t.match(seen(who, 'meet'), { status: 0, stdout: 'files-stay\n153\n' }, 'sizes, open files, file size');
+    t.match(seen(who, 'artifacts'), { status: 0, left: [] });
+  });
+
+  test(`the second run of a kind takes the short way (${who})`, async (t) => {
+    t.match(seen(who, 'short'), { status: 0, stdout: 'hi\n', node: false, supervised: true });
+  });
+
+  test(`the doctor is content, and says where runs go (${who})`, async (t) => {
+    const checks = seen<{ id: string; level: string; seen: string }[]>(who, 'doctor');
+    t.same(
+      checks.filter(({ level }) => level === 'fail'),
+      [],
+    );
+    t.match(checks.find(({ id }) => id === 'cgroups.parents')?.seen, parent);
+  });
+}
+
+test('refuses a limit that is written and does not read back, before the program starts', async (t) => {
+  const lie = seen('root', 'lie');
+  t.equal(lie.status, 125);
+  t.match(lie.stderr, /^sandbox: the limit pids\.max = 20 could not be applied\n/);
+  t.same(lie.record, [], 'the supervisor was never started');
+});
+
+test('refuses a user with neither a delegated unit nor a systemd, and says what to do', async (t) => {
+  const strict = seen('lonely', 'strict');
+  t.equal(strict.status, 125);
+  t.equal(strict.stdout, '');
+  t.match(strict.stderr, /no systemd of this user is running\n.*loginctl enable-linger/);
+  const unit = seen<{ id: string; level: string; remedy?: string }[]>('lonely', 'doctor').find(
+    ({ id }) => id === 'cgroups.unit',
+  );
+  t.match(unit, { level: 'fail', remedy: /loginctl enable-linger lonely/ });
+});
+
+test('best-effort is refused without the host’s word, and with it is said and recorded', async (t) => {
+  const best = seen('lonely', 'best');
+  t.equal(best.status, 125);
+  t.match(best.stderr, /best-effort is not permitted on this host/);
+  const permitted = seen('best-effort', 'best');
+  t.match(permitted, { status: 0, stdout: 'started\n', record: ['0', 'exited', '8', '0', 'mnc'] });
+  t.match(
+    permitted.stderr,
+    /^sandbox: the limit memory\.max = [0-9]+ is not applied \(limits\.enforce: best-effort\)\n/,
+  );
+  const result = JSON.parse(seen('best-effort', 'json').stdout) as { limits: unknown; stderr: string };
+  t.same(result.limits, { pidsHit: false, lacking: ['memory', 'pids', 'cpus'] });
+  t.equal(result.stderr, '');
+});
