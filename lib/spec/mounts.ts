@@ -1,4 +1,5 @@
 // Owns what is mounted inside, in order. Sizes are the profile's; every source is a fixed path of ours or was checked before.
+import { basename, dirname } from 'node:path';
 import type { Profile } from '../profile/schema.ts';
 import type { OciMount } from './types.ts';
 
@@ -63,6 +64,14 @@ function kernelMounts(): OciMount[] {
   ];
 }
 
+// Read-only below a writable folder. A `.git` that holds one is mounted onto itself, because a folder that merely contains a
+// mount point can be renamed, and a mount point cannot (rename(2), EBUSY).
+function guardMounts({ source, guarded }: WorkspaceSource): OciMount[] {
+  const repositories = new Set(guarded.map(dirname).filter((folder) => basename(folder) === '.git'));
+  const mount = (path: string, access: string) => bind(`${source}/${path}`, `/workspace/${path}`, [access]);
+  return [...[...repositories].map((path) => mount(path, 'rw')), ...guarded.map((path) => mount(path, 'ro'))];
+}
+
 function workspaceMounts({ profile, workspace }: MountRequest): OciMount[] {
   const { user } = profile;
   const scratch = bounded(profile.workspace.size, profile.workspace.inodes, '0755');
@@ -76,9 +85,7 @@ function workspaceMounts({ profile, workspace }: MountRequest): OciMount[] {
   const access = workspace.mode === 'ro' ? 'ro' : 'rw';
   return [
     bind(workspace.source, '/workspace', [access]),
-    ...(workspace.mode === 'rw'
-      ? workspace.guarded.map((path) => bind(`${workspace.source}/${path}`, `/workspace/${path}`, ['ro']))
-      : []),
+    ...(workspace.mode === 'rw' ? guardMounts(workspace) : []),
     tmpfs('/sandbox', user, scratch),
   ];
 }

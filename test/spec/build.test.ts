@@ -99,3 +99,15 @@ test('RLIMIT_NPROC is set only where it counts the sandbox alone', (t) => {
   t.notOk(has(true, 'rw'), 'so has the owner of a folder');
   t.end();
 });
+
+test('a repository in a writable folder is a mount point of its own, so that it cannot be renamed', (t) => {
+  const request = sampleRequest(shippedProfile('base-tools'));
+  const guarded = ['.envrc', '.git/config', '.git/hooks', 'sub/.git/hooks'];
+  const { mounts } = buildSpec({ ...request, workspace: { ...request.workspace, mode: 'rw', guarded } });
+  const at = (path: string) => mounts.findIndex(({ destination }) => destination === path);
+  t.ok(mounts[at('/workspace/.git')]?.options.includes('rw'));
+  t.ok(at('/workspace/.git') < at('/workspace/.git/hooks'), 'before what is read-only in it');
+  t.ok(at('/workspace/sub/.git') > 0);
+  t.equal(mounts.filter(({ destination }) => destination === '/workspace/.git').length, 1);
+  t.end();
+});

@@ -1,5 +1,8 @@
 // Owns the proof that a program gets the arguments that the caller wrote, byte for byte, on both ways to a sandbox.
-import { sandboxFile, type Scene, testAsBoth } from './scene.ts';
+import { declareNeeds } from './needs.ts';
+import { type Scene, sandboxFile, testAsBoth } from './scene.ts';
+
+declareNeeds('crun', 'base-tools', 'python-tools');
 
 /** The short way, through the plan index, and the one through Node, which a label forces. */
 const ways = [[], ['--label', 'way=node']] as const;
@@ -9,7 +12,11 @@ function hex(words: readonly string[]): string[] {
   return words.map((word) => Buffer.from(word).toString('hex'));
 }
 
-async function roundTrip(scene: Scene, way: readonly string[], words: readonly string[]): Promise<{ got: unknown; err: string }> {
+async function roundTrip(
+  scene: Scene,
+  way: readonly string[],
+  words: readonly string[],
+): Promise<{ got: unknown; err: string }> {
   const ended = await scene.run(['-p', 'python-tools', ...way, '--', 'python3', '-c', echo, ...words]);
   return { got: ended.status === 0 ? JSON.parse(ended.stdout) : ended.status, err: ended.stderr };
 }
@@ -58,7 +65,10 @@ testAsBoth('arguments of 100 KB and a thousand arguments arrive whole', async (t
     for (const words of [...large.map((word) => [word]), many]) {
       const { got, err } = await roundTrip(scene, way, words);
       const wanted = hex(words);
-      t.ok(JSON.stringify(got) === JSON.stringify(wanted), `${way.join(' ')} ${words.length} of ${words[0]?.length}: ${err.slice(0, 200)}`);
+      t.ok(
+        JSON.stringify(got) === JSON.stringify(wanted),
+        `${way.join(' ')} ${words.length} of ${words[0]?.length}: ${err.slice(0, 200)}`,
+      );
     }
   }
 });
@@ -66,7 +76,17 @@ testAsBoth('arguments of 100 KB and a thousand arguments arrive whole', async (t
 testAsBoth('nothing of an argument is run by a shell on the host', async (t, scene) => {
   const planted = `${scene.home}/planted`;
   for (const way of ways) {
-    await scene.run(['-p', 'base-tools', ...way, '--', 'echo', `$(touch ${planted})`, `\`touch ${planted}\``, `'; touch ${planted}; '`, `"; touch ${planted}; "`]);
+    await scene.run([
+      '-p',
+      'base-tools',
+      ...way,
+      '--',
+      'echo',
+      `$(touch ${planted})`,
+      `\`touch ${planted}\``,
+      `'; touch ${planted}; '`,
+      `"; touch ${planted}; "`,
+    ]);
   }
   const found = await scene.spawn('/usr/bin/test', ['-e', planted]).ended;
   t.equal(found.status, 1);
@@ -86,8 +106,22 @@ testAsBoth('refuses arguments that are not valid UTF-8, on both ways with one st
   for (const way of ways) {
     for (const bytes of invalid) {
       const script = `exec "$0" "$@" "$(printf 'a${bytes}b')"`;
-      const ended = await scene.spawn('/bin/sh', ['-c', script, sandboxFile, 'run', '-p', 'base-tools', ...way, '--', 'echo']).ended;
-      t.match(ended, { status: 2, stdout: '', stderr: /^sandbox: an argument is not valid UTF-8\n/ }, `${way.join(' ')} ${bytes}`);
+      const ended = await scene.spawn('/bin/sh', [
+        '-c',
+        script,
+        sandboxFile,
+        'run',
+        '-p',
+        'base-tools',
+        ...way,
+        '--',
+        'echo',
+      ]).ended;
+      t.match(
+        ended,
+        { status: 2, stdout: '', stderr: /^sandbox: an argument is not valid UTF-8\n/ },
+        `${way.join(' ')} ${bytes}`,
+      );
     }
   }
 });

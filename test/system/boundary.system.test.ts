@@ -5,7 +5,10 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import tap, { type Test } from 'tap';
 import { rootfsOf, runUnconfined } from './control.ts';
+import { declareNeeds } from './needs.ts';
 import { sceneOf, testAsBoth } from './scene.ts';
+
+declareNeeds('crun', 'unshare', 'ip', 'python-tools');
 
 const attempts = readFileSync(join(import.meta.dirname, 'attempts.py'), 'utf8');
 

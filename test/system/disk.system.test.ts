@@ -1,7 +1,10 @@
 // Owns the proof that a full disk gives a clear error and leaves nothing, wherever it is full.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type JsonResult, newId, sandboxFile, type Scene, sceneOf, testAsBoth } from './scene.ts';
+import { declareNeeds } from './needs.ts';
+import { type JsonResult, newId, type Scene, sandboxFile, sceneOf, testAsBoth } from './scene.ts';
+
+declareNeeds('crun', 'unshare', 'base-tools');
 
 // In a mount namespace of its own: nobody else sees the small file system. "$1" is where, "$2" how it is filled up.
 const script = `set -eu
@@ -22,7 +25,19 @@ const fillFiles = 'n=0; while true >"$1/filler$n"; do n=$((n + 1)); done 2>/dev/
 const runFolders = 'mkdir -m 0711 "$1/runs" "$1/collect"; mkdir -m 0700 "$1/records" "$1/slots"; ';
 
 function runFull(scene: Scene, folder: string, fill: string, id: string, json: readonly string[]) {
-  const words = ['--mount', '--propagation', 'private', '/bin/sh', '-c', script, 'full', folder, String(scene.uid), String(scene.gid), fill];
+  const words = [
+    '--mount',
+    '--propagation',
+    'private',
+    '/bin/sh',
+    '-c',
+    script,
+    'full',
+    folder,
+    String(scene.uid),
+    String(scene.gid),
+    fill,
+  ];
   const command = [sandboxFile, 'run', '--id', id, ...json, '-p', 'base-tools', '--', 'echo', 'started'];
   return sceneOf('root').spawn('/usr/bin/unshare', [...words, ...command], { env: scene.env }).ended;
 }
@@ -45,9 +60,18 @@ for (const [name, folderOf, fill] of places) {
       const ended = await runFull(scene, folder, fill, id, json);
       t.equal(ended.status, 125, `${json} ${ended.stdout} ${ended.stderr}`);
       t.match(ended.stdout, /left: $/m, 'no record, slot, bundle or half a file');
-      t.match(ended.stderr + ended.stdout, /(sandbox: |"message": ).*(space|disk|written|could not be made|full)/, 'it says what is wrong');
+      t.match(
+        ended.stderr + ended.stdout,
+        /(sandbox: |"message": ).*(space|disk|written|could not be made|full)/,
+        'it says what is wrong',
+      );
       t.notMatch(ended.stderr, /unexpected|node:internal/);
-      if (json[0] === '--json') t.not((JSON.parse(ended.stdout.replace(/^left: .*$/m, '')) as JsonResult).reason, 'exited', 'not the program’s own end');
+      if (json[0] === '--json')
+        t.not(
+          (JSON.parse(ended.stdout.replace(/^left: .*$/m, '')) as JsonResult).reason,
+          'exited',
+          'not the program’s own end',
+        );
       t.strictSame(scene.traces(id), []);
     }
   });

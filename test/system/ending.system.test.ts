@@ -1,10 +1,17 @@
 // Owns the proof of endings: by a person, by a signal, by the death of any process of ours; and nothing is left.
 import { dirname } from 'node:path';
-import { newId, sandboxFile, type Scene, type Started, testAsBoth, until } from './scene.ts';
+import { declareNeeds } from './needs.ts';
+import { newId, type Scene, type Started, sandboxFile, testAsBoth, until } from './scene.ts';
 import { findProcesses, membersOf, readSoft } from './traces.ts';
 
+declareNeeds('crun', 'script', 'base-tools');
+
 /** The short way, where bin/sandbox becomes the supervisor, and the one with Node above it. */
-const ways: Readonly<Record<string, readonly string[]>> = { short: [], Node: ['--label', 'way=node'], 'Node with --json': ['--json'] };
+const ways: Readonly<Record<string, readonly string[]>> = {
+  short: [],
+  Node: ['--label', 'way=node'],
+  'Node with --json': ['--json'],
+};
 const polite = 'trap "echo ended; exit 9" TERM INT HUP; echo up; while :; do sleep 0.1; done';
 const stubborn = 'trap "" TERM INT HUP; echo up; while :; do sleep 0.1; done';
 
@@ -26,7 +33,11 @@ async function start(scene: Scene, way: readonly string[], script: string): Prom
 
 for (const [name, way] of Object.entries(ways)) {
   testAsBoth(`TERM, INT and HUP to bin/sandbox end the program and pass on as 128+n (${name})`, async (t, scene) => {
-    for (const [signal, status] of [['SIGTERM', 143], ['SIGINT', 130], ['SIGHUP', 129]] as const) {
+    for (const [signal, status] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+      ['SIGHUP', 129],
+    ] as const) {
       const running = await start(scene, way, polite);
       running.child.kill(signal);
       const ended = await running.ended;
@@ -50,7 +61,9 @@ for (const [name, way] of Object.entries(ways)) {
   testAsBoth(`Ctrl-C at a terminal ends the run, and the terminal is as it was (${name})`, async (t, scene) => {
     for (const script of [polite, stubborn]) {
       const id = newId();
-      const words = [sandboxFile, 'run', '--id', id, '-p', 'base-tools', ...way, '--', 'sh', '-c', script].map((word) => `'${word}'`).join(' ');
+      const words = [sandboxFile, 'run', '--id', id, '-p', 'base-tools', ...way, '--', 'sh', '-c', script]
+        .map((word) => `'${word}'`)
+        .join(' ');
       const shell = `trap : INT; stty -g >${scene.home}/tty; ${words}; echo "status $?"; stty -g | cmp - ${scene.home}/tty && echo same`;
       const started = scene.spawn('/usr/bin/script', ['-qec', shell, '/dev/null'], { input: 'open' });
       t.ok(await isUp(scene, id));
@@ -85,13 +98,20 @@ function commandOf(pid: number): string {
 /** Every process of the run that is not the guest's own: what we and the runtime put between the caller and the program. */
 function findOurs(scene: Scene, { id, pid }: Running): Member[] {
   const outside = [...new Set([pid, ...findProcesses(id).map((found) => found.pid)])];
-  const inside = membersOf(scene.uid, id).filter((member) => !outside.includes(member) && !/^(sh|sleep)$/.test(commandOf(member)));
+  const inside = membersOf(scene.uid, id).filter(
+    (member) => !outside.includes(member) && !/^(sh|sleep)$/.test(commandOf(member)),
+  );
   return [...outside, ...inside].map((member, at) => ({ role: `${at} ${commandOf(member)}`, pid: member }));
 }
 
-for (const [name, extra] of Object.entries({ short: ways['short'] ?? [], Node: ways['Node'] ?? [], 'with artifacts': ['--artifacts'] })) {
+for (const [name, extra] of Object.entries({
+  short: ways['short'] ?? [],
+  Node: ways['Node'] ?? [],
+  'with artifacts': ['--artifacts'],
+})) {
   testAsBoth(`SIGKILL of any process of ours ends the guest, and gc frees the rest (${name})`, async (t, scene) => {
-    const way = () => (extra[0] === '--artifacts' ? ['--artifacts', `${dirname(scene.write(`${newId()}/x`, ''))}/new`] : extra);
+    const way = () =>
+      extra[0] === '--artifacts' ? ['--artifacts', `${dirname(scene.write(`${newId()}/x`, ''))}/new`] : extra;
     const first = await start(scene, way(), stubborn);
     const count = findOurs(scene, first).length;
     first.child.kill('SIGKILL');
@@ -101,7 +121,12 @@ for (const [name, extra] of Object.entries({ short: ways['short'] ?? [], Node: w
       if (victim === undefined) throw new Error(`there is no process ${at}`);
       const guests = membersOf(scene.uid, running.id);
       process.kill(victim.pid, 'SIGKILL');
-      const dead = await until(() => guests.every((pid) => readSoft(`/proc/${pid}/cmdline`) === '') && membersOf(scene.uid, running.id).length === 0, 5);
+      const dead = await until(
+        () =>
+          guests.every((pid) => readSoft(`/proc/${pid}/cmdline`) === '') &&
+          membersOf(scene.uid, running.id).length === 0,
+        5,
+      );
       t.ok(dead, `${victim.role}: the guest is dead: ${membersOf(scene.uid, running.id).map(commandOf).join(' ')}`);
       await running.ended;
       await until(() => findProcesses(running.id).length === 0, 5);
@@ -114,7 +139,14 @@ for (const [name, extra] of Object.entries({ short: ways['short'] ?? [], Node: w
 }
 
 testAsBoth('twenty runs at once share nothing and leave nothing', async (t, scene) => {
-  const ended = await Promise.all(Array.from({ length: 20 }, (_, at) => scene.run(['-p', 'base-tools', '--', 'sh', '-c', `echo ${at} >/tmp/mine; sleep 1; cat /tmp/mine`])));
-  t.strictSame(ended.map(({ stdout }) => stdout.trim()), Array.from({ length: 20 }, (_, at) => String(at)));
+  const ended = await Promise.all(
+    Array.from({ length: 20 }, (_, at) =>
+      scene.run(['-p', 'base-tools', '--', 'sh', '-c', `echo ${at} >/tmp/mine; sleep 1; cat /tmp/mine`]),
+    ),
+  );
+  t.strictSame(
+    ended.map(({ stdout }) => stdout.trim()),
+    Array.from({ length: 20 }, (_, at) => String(at)),
+  );
   t.ok(ended.every(({ status, stderr }) => status === 0 && stderr === ''));
 });

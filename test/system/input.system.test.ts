@@ -1,7 +1,10 @@
 // Owns the proof of standard input, and that the caller's own files, pipes, devices and terminal are as they were.
 import { createHash, randomBytes } from 'node:crypto';
 import { chownSync, closeSync, openSync, readFileSync, statSync } from 'node:fs';
-import { sandboxFile, type Scene, testAsBoth } from './scene.ts';
+import { declareNeeds } from './needs.ts';
+import { type Scene, sandboxFile, testAsBoth } from './scene.ts';
+
+declareNeeds('crun', 'script', 'mkfifo', 'base-tools');
 
 const base = ['-p', 'base-tools'];
 const bytes = randomBytes(1 << 20);
@@ -33,7 +36,11 @@ testAsBoth('--stdin passes every byte on, and back', async (t, scene) => {
 
 testAsBoth('a program that does not read its input ends all the same', async (t, scene) => {
   t.equal((await scene.run([...base, '--stdin', '--', 'true'], { input: bytes })).status, 0);
-  t.equal((await scene.run([...base, '--stdin', '--', 'true'], { input: 'open' })).status, 0, 'also when the input stays open');
+  t.equal(
+    (await scene.run([...base, '--stdin', '--', 'true'], { input: 'open' })).status,
+    0,
+    'also when the input stays open',
+  );
 });
 
 testAsBoth('a file as input and output keeps its owner, mode and flags', async (t, scene) => {
@@ -42,7 +49,10 @@ testAsBoth('a file as input and output keeps its owner, mode and flags', async (
   const before = [stateOf(source), stateOf(target)];
   const [input, output] = [openSync(source, 'r'), openSync(target, 'a')];
   const flags = [flagsOf(input), flagsOf(output)];
-  const ended = await scene.run([...base, '--stdin', '--', 'sh', '-c', 'sha256sum; ls -l /proc/self/fd/0 >&2; : 2>/dev/null >/proc/self/fd/1'], { input, stdout: output });
+  const ended = await scene.run(
+    [...base, '--stdin', '--', 'sh', '-c', 'sha256sum; ls -l /proc/self/fd/0 >&2; : 2>/dev/null >/proc/self/fd/1'],
+    { input, stdout: output },
+  );
   t.strictSame([flagsOf(input), flagsOf(output)], flags);
   for (const fd of [input, output]) closeSync(fd);
   t.equal(ended.status, 0, ended.stderr);
@@ -54,7 +64,17 @@ testAsBoth('a file as input and output keeps its owner, mode and flags', async (
 testAsBoth('/dev/null as all three stays the host’s own', async (t, scene) => {
   const before = stateOf('/dev/null');
   const null_ = openSync('/dev/null', 'r+');
-  const ended = await scene.run([...base, '--stdin', '--', 'sh', '-c', 'cat; echo x; echo y >&2; chmod 600 /dev/null /proc/self/fd/0 2>/dev/null; exit 5'], { input: null_, stdout: null_, stderr: null_ });
+  const ended = await scene.run(
+    [
+      ...base,
+      '--stdin',
+      '--',
+      'sh',
+      '-c',
+      'cat; echo x; echo y >&2; chmod 600 /dev/null /proc/self/fd/0 2>/dev/null; exit 5',
+    ],
+    { input: null_, stdout: null_, stderr: null_ },
+  );
   closeSync(null_);
   t.equal(ended.status, 5);
   t.strictSame(stateOf('/dev/null'), before);
@@ -67,7 +87,15 @@ function closed(scene: Scene, redirection: string, args: readonly string[]) {
 testAsBoth('closed descriptors of the caller stay closed, and the status is the program’s', async (t, scene) => {
   for (const json of [[], ['--label', 'a=b']]) {
     for (const redirection of ['<&-', '>&-', '2>&-', '<&- >&- 2>&-']) {
-      const ended = await closed(scene, redirection, [...json, ...base, '--stdin', '--', 'sh', '-c', 'cat; echo out; echo err >&2; exit 6']);
+      const ended = await closed(scene, redirection, [
+        ...json,
+        ...base,
+        '--stdin',
+        '--',
+        'sh',
+        '-c',
+        'cat; echo out; echo err >&2; exit 6',
+      ]);
       t.equal(ended.status, 6, `${json.join(' ')} ${redirection} ${ended.stderr}`);
       if (redirection === '<&-') t.match(ended, { stdout: 'out\n', stderr: 'err\n' });
     }
@@ -90,19 +118,31 @@ const around = 'stty -g >before; "$0" "$@"; echo "status $?"; stty -g | cmp - be
 /** Runs at a terminal of its own, on which `keys` are typed; `after` is what the shell does next. Gives what stands there. */
 async function atTerminal(scene: Scene, args: readonly string[], keys: string, after = ':') {
   const quoted = [sandboxFile, 'run', ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-  const started = scene.spawn('/usr/bin/script', ['-qec', `sh -c '${around}; ${after}' ${quoted}`, '/dev/null'], { input: 'open' });
+  const started = scene.spawn('/usr/bin/script', ['-qec', `sh -c '${around}; ${after}' ${quoted}`, '/dev/null'], {
+    input: 'open',
+  });
   started.child.stdin?.write(keys);
   const ended = await started.ended;
   return ended.stdout.replaceAll('\r', '');
 }
 
 testAsBoth('at a terminal, the program has none and cannot read what is typed', async (t, scene) => {
-  const inside = 'test -t 0 || test -t 1 || test -t 2 || echo none; (: </dev/tty) 2>/dev/null || echo "no tty"; cat; ps -o tty= -p $$; exit 9';
-  const text = await atTerminal(scene, [...base, '--', 'sh', '-c', inside], 'secret\n', 'read -r typed; echo "typed $typed"');
+  const inside =
+    'test -t 0 || test -t 1 || test -t 2 || echo none; (: </dev/tty) 2>/dev/null || echo "no tty"; cat; ps -o tty= -p $$; exit 9';
+  const text = await atTerminal(
+    scene,
+    [...base, '--', 'sh', '-c', inside],
+    'secret\n',
+    'read -r typed; echo "typed $typed"',
+  );
   for (const wanted of ['none', 'no tty', 'status 9', 'same', 'typed secret']) t.match(text, `\n${wanted}`, text);
 });
 
 testAsBoth('at a terminal, --stdin passes lines on and leaves the terminal as it was', async (t, scene) => {
-  const text = await atTerminal(scene, [...base, '--stdin', '--', 'sh', '-c', 'read -r line; echo "got $line"'], 'hello\n');
+  const text = await atTerminal(
+    scene,
+    [...base, '--stdin', '--', 'sh', '-c', 'read -r line; echo "got $line"'],
+    'hello\n',
+  );
   for (const wanted of ['got hello', 'status 0', 'same']) t.match(text, `\n${wanted}`, text);
 });

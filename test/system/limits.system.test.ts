@@ -3,8 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Controller } from '../../lib/engine/cgroup.ts';
 import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
+import { declareNeeds } from './needs.ts';
 import { newId, testAsBoth, until } from './scene.ts';
 import { leafOf, membersOf, readSoft } from './traces.ts';
+
+declareNeeds('crun', 'base-tools', 'python-tools');
 
 const version = locateCgroups(0).version;
 const base = ['-p', 'base-tools'];

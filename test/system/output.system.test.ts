@@ -1,6 +1,9 @@
 // Owns the proof of output: both streams apart, live, whole, bounded where they are captured, and never held back.
-import { testAsBoth, newId, sandboxFile, type Scene, until } from './scene.ts';
+import { declareNeeds } from './needs.ts';
+import { newId, type Scene, sandboxFile, testAsBoth, until } from './scene.ts';
 import { findProcesses, readSoft } from './traces.ts';
+
+declareNeeds('crun', 'base-tools', 'python-tools');
 
 const base = ['-p', 'base-tools'];
 
@@ -28,11 +31,21 @@ testAsBoth('stdout and stderr come apart', async (t, scene) => {
   const ended = await scene.run([...base, '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
   t.match(ended, { status: 3, stdout: 'out\n', stderr: 'err\n' });
   const { result } = await scene.runJson([...base, '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
-  t.match(result, { status: 'failed', exitCode: 3, stdout: 'out\n', stderr: 'err\n', truncated: { stdout: false, stderr: false } });
+  t.match(result, {
+    status: 'failed',
+    exitCode: 3,
+    stdout: 'out\n',
+    stderr: 'err\n',
+    truncated: { stdout: false, stderr: false },
+  });
 });
 
 testAsBoth('a line arrives when it is written, not when the program ends', async (t, scene) => {
-  const started = scene.spawn(sandboxFile, ['run', ...base, '--stdin', '--', 'sh', '-c', 'echo first; read line; echo "second $line"'], { input: 'open' });
+  const started = scene.spawn(
+    sandboxFile,
+    ['run', ...base, '--stdin', '--', 'sh', '-c', 'echo first; read line; echo "second $line"'],
+    { input: 'open' },
+  );
   t.ok(await until(() => started.out().toString() === 'first\n'), started.err().toString());
   started.child.stdin?.end('go\n');
   t.match(await started.ended, { status: 0, stdout: 'first\nsecond go\n' });
@@ -49,9 +62,24 @@ testAsBoth('a gigabyte goes through, and nothing of ours holds it', async (t, sc
 
 testAsBoth('of a gigabyte, a result holds what the profile allows', async (t, scene) => {
   const id = newId();
-  const running = scene.sandbox(['run', '--id', id, '--json', ...base, '--', 'sh', '-c', 'head -c 1000000000 /dev/zero | tr "\\0" x; echo end >&2']);
+  const running = scene.sandbox([
+    'run',
+    '--id',
+    id,
+    '--json',
+    ...base,
+    '--',
+    'sh',
+    '-c',
+    'head -c 1000000000 /dev/zero | tr "\\0" x; echo end >&2',
+  ]);
   const peak = await peakMemory(id, running);
-  const result = JSON.parse((await running).stdout) as { stdout: string; stderr: string; truncated: unknown; exitCode: number };
+  const result = JSON.parse((await running).stdout) as {
+    stdout: string;
+    stderr: string;
+    truncated: unknown;
+    exitCode: number;
+  };
   t.equal(result.stdout.length, 1 << 20);
   t.match(result, { exitCode: 0, stderr: 'end\n', truncated: { stdout: true, stderr: false } });
   t.ok(peak < 300 << 20, `${peak} bytes`);
@@ -59,7 +87,11 @@ testAsBoth('of a gigabyte, a result holds what the profile allows', async (t, sc
 
 testAsBoth('a reader that has enough ends the program, as without a sandbox', async (t, scene) => {
   const id = newId();
-  const ended = await pipeline(scene, 'set -o pipefail; "$0" "$@" | head -c 4; echo " ${PIPESTATUS[0]}"', id, [...base, '--', 'yes']);
+  const ended = await pipeline(scene, 'set -o pipefail; "$0" "$@" | head -c 4; echo " ${PIPESTATUS[0]}"', id, [
+    ...base,
+    '--',
+    'yes',
+  ]);
   t.match(ended.stdout, /^y\ny\n (141|1)\n$/);
   t.strictSame(scene.traces(id), []);
 });
@@ -76,7 +108,9 @@ testAsBoth('a captured stream is cut between characters, and says so', async (t,
 
 testAsBoth('any byte passes through unchanged, and a result stays valid JSON', async (t, scene) => {
   const script = 'import os; os.write(1, bytes(range(256)) * 300); os.write(2, b"\\xff\\xfe\\x00\\x1b[31m")';
-  const all = Buffer.concat(Array.from({ length: 300 }, () => Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))));
+  const all = Buffer.concat(
+    Array.from({ length: 300 }, () => Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))),
+  );
   const plain = await scene.run(['-p', 'python-tools', '--', 'python3', '-c', script]);
   t.ok(plain.out.equals(all));
   t.ok(plain.err.equals(Buffer.from('fffe001b5b33316d', 'hex')));
@@ -94,7 +128,14 @@ testAsBoth('a program may close its output and go on', async (t, scene) => {
 testAsBoth('a child in the background that keeps the pipe does not hold the caller', async (t, scene) => {
   const begin = Date.now();
   for (const json of [[], ['--json']]) {
-    const ended = await scene.run([...json, ...base, '--', 'bash', '-c', 'setsid sleep 60 & sleep 61 & (trap "" TERM HUP; sleep 62) & echo done']);
+    const ended = await scene.run([
+      ...json,
+      ...base,
+      '--',
+      'bash',
+      '-c',
+      'setsid sleep 60 & sleep 61 & (trap "" TERM HUP; sleep 62) & echo done',
+    ]);
     t.match(ended.stdout, /done/);
     t.equal(ended.status, 0);
   }
@@ -102,7 +143,16 @@ testAsBoth('a child in the background that keeps the pipe does not hold the call
 });
 
 testAsBoth('output that cannot be written is our failure, not the program’s', async (t, scene) => {
-  const ended = await scene.spawn('/bin/sh', ['-c', 'exec "$0" "$@" >/dev/full', sandboxFile, 'run', ...base, '--', 'echo', 'x']).ended;
+  const ended = await scene.spawn('/bin/sh', [
+    '-c',
+    'exec "$0" "$@" >/dev/full',
+    sandboxFile,
+    'run',
+    ...base,
+    '--',
+    'echo',
+    'x',
+  ]).ended;
   t.equal(ended.status, 125);
   t.match(ended.stderr, /stdout could not be written/);
 });

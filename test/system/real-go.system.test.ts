@@ -1,6 +1,9 @@
 // Owns the proof on real Go: a module from a staged module cache is built and tested, with no network.
+import { declareNeeds } from './needs.ts';
 import { testAsBoth } from './scene.ts';
 import { fetchOnce, stage } from './staged.ts';
+
+declareNeeds('crun', 'go-tools');
 
 const script = `set -eu
 [ "$(wc -l </proc/net/route)" = 1 ] && echo 'no route'
@@ -16,7 +19,17 @@ testAsBoth('builds and tests a Go module', async (t, scene) => {
   const fetched = await fetchOnce({ name: 'uuid', fixture: 'go-module', words: [...words], env, from: 'golang-go' });
   const folder = await stage(scene, fetched, 'uuid');
   const staged = ['--env', 'GOMODCACHE=/workspace/modcache', '--env', 'GOFLAGS=-mod=readonly -buildvcs=false'];
-  const { status, result } = await scene.runJson(['-p', 'go-tools', '--workspace', `${folder}:copy`, ...staged, '--', 'sh', '-c', script]);
+  const { status, result } = await scene.runJson([
+    '-p',
+    'go-tools',
+    '--workspace',
+    `${folder}:copy`,
+    ...staged,
+    '--',
+    'sh',
+    '-c',
+    script,
+  ]);
   t.equal(status, 0, result.stdout + result.stderr);
   t.match(result.stdout, /^no route$/m);
   t.match(result.stdout, /^ok\s+github\.com\/google\/uuid\s/m);

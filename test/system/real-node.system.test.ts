@@ -1,6 +1,9 @@
 // Owns the proof on real JavaScript: a package's own test-suite passes, its dependencies staged beforehand, with no network.
+import { declareNeeds } from './needs.ts';
 import { testAsBoth } from './scene.ts';
 import { fetchOnce, stage } from './staged.ts';
+
+declareNeeds('crun', 'node-tools');
 
 const script = `set -eu
 node -e 'require("net").connect(443, "198.51.100.1").on("error", (error) => console.log(error.code))'
@@ -16,7 +19,16 @@ testAsBoth('runs the test-suite of an npm package', async (t, scene) => {
   const fetched = await fetchOnce({ name: 'find-my-way', fixture: 'node-package', words: [...words], from: 'npm' });
   const folder = await stage(scene, fetched, 'find-my-way');
   const mode = scene.uid === 0 ? 'copy' : 'rw';
-  const { status, result } = await scene.runJson(['-p', 'node-tools', '--workspace', `${folder}:${mode}`, '--', 'sh', '-c', script]);
+  const { status, result } = await scene.runJson([
+    '-p',
+    'node-tools',
+    '--workspace',
+    `${folder}:${mode}`,
+    '--',
+    'sh',
+    '-c',
+    script,
+  ]);
   t.equal(status, 0, result.stdout + result.stderr);
   t.match(result.stdout, /^ENETUNREACH$/m);
   t.match(result.stdout, /^# pass [0-9]{3}$/m);

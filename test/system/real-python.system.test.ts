@@ -2,8 +2,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { declareNeeds } from './needs.ts';
 import { testAsBoth } from './scene.ts';
 import { fetchOnce, stage } from './staged.ts';
+
+declareNeeds('crun', 'python-tools');
 
 const version = '3.0.2';
 const sdist = `markupsafe-${version}.tar.gz`;
@@ -21,11 +24,36 @@ python3 -m pytest -q
 `;
 
 testAsBoth('builds, installs and tests a PyPI package with a C extension from its sdist', async (t, scene) => {
-  const words = ['python3', '-m', 'pip', 'download', `markupsafe==${version}`, '--no-binary', ':all:', '--no-deps', '--dest', '.'] as const;
+  const words = [
+    'python3',
+    '-m',
+    'pip',
+    'download',
+    `markupsafe==${version}`,
+    '--no-binary',
+    ':all:',
+    '--no-deps',
+    '--dest',
+    '.',
+  ] as const;
   const fetched = await fetchOnce({ name: 'markupsafe', words: [...words], from: 'python3-pip' });
-  t.equal(createHash('sha256').update(readFileSync(join(fetched, sdist))).digest('hex'), sha256);
+  t.equal(
+    createHash('sha256')
+      .update(readFileSync(join(fetched, sdist)))
+      .digest('hex'),
+    sha256,
+  );
   const folder = await stage(scene, fetched, 'markupsafe');
-  const { status, result } = await scene.runJson(['-p', 'python-tools', '--workspace', `${folder}:copy`, '--', 'sh', '-c', script]);
+  const { status, result } = await scene.runJson([
+    '-p',
+    'python-tools',
+    '--workspace',
+    `${folder}:copy`,
+    '--',
+    'sh',
+    '-c',
+    script,
+  ]);
   t.equal(status, 0, result.stdout + result.stderr);
   t.match(result.stdout, /Network is unreachable/);
   t.match(result.stdout, /^extension .*\.so$/m);

@@ -1,8 +1,11 @@
 // Owns the proof on real scanners: they go over a real tree, mounted read-only, and their findings come back in the result.
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { declareNeeds } from './needs.ts';
 import { install, type Scene, testAsBoth } from './scene.ts';
 import { fixtures, stage } from './staged.ts';
+
+declareNeeds('crun', 'secops-tools');
 
 interface Scan {
   readonly tool: string;
@@ -11,10 +14,26 @@ interface Scan {
 }
 
 const scans: readonly Scan[] = [
-  { tool: 'shellcheck', command: ['shellcheck', '-f', 'json', 'planted/bad.sh', 'bin/sandbox'], finds: /"file":"planted\/bad\.sh".*"code":2086/ },
-  { tool: 'bandit', command: ['bandit', '-q', '-f', 'json', '-r', '.'], finds: /planted\/bad\.py[\s\S]*"test_id": "B602"/ },
-  { tool: 'flawfinder', command: ['flawfinder', '--quiet', '--dataonly', '--csv', '.'], finds: /planted\/bad\.c,.*strcpy/ },
-  { tool: 'semgrep', command: ['semgrep', 'scan', '--quiet', '--json', '--config', 'planted/rules.yaml', '.'], finds: /"check_id":"planted\.planted-eval","path":"planted\/bad\.py"/ },
+  {
+    tool: 'shellcheck',
+    command: ['shellcheck', '-f', 'json', 'planted/bad.sh', 'bin/sandbox'],
+    finds: /"file":"planted\/bad\.sh".*"code":2086/,
+  },
+  {
+    tool: 'bandit',
+    command: ['bandit', '-q', '-f', 'json', '-r', '.'],
+    finds: /planted\/bad\.py[\s\S]*"test_id": "B602"/,
+  },
+  {
+    tool: 'flawfinder',
+    command: ['flawfinder', '--quiet', '--dataonly', '--csv', '.'],
+    finds: /planted\/bad\.c,.*strcpy/,
+  },
+  {
+    tool: 'semgrep',
+    command: ['semgrep', 'scan', '--quiet', '--json', '--config', 'planted/rules.yaml', '.'],
+    finds: /"check_id":"planted\.planted-eval","path":"planted\/bad\.py"/,
+  },
   { tool: 'yara', command: ['yara', '-r', 'planted/planted.yar', '.'], finds: /^planted \.\/planted\/marker\.bin$/m },
 ];
 
@@ -30,7 +49,14 @@ async function stageTree(scene: Scene): Promise<string> {
 testAsBoth('finds with each scanner what was planted in a real tree', async (t, scene) => {
   const tree = await stageTree(scene);
   for (const { tool, command, finds } of scans) {
-    const { result, stderr } = await scene.runJson(['-p', 'secops-tools', '--workspace', `${tree}:ro`, '--', ...command]);
+    const { result, stderr } = await scene.runJson([
+      '-p',
+      'secops-tools',
+      '--workspace',
+      `${tree}:ro`,
+      '--',
+      ...command,
+    ]);
     t.match(result.stdout, finds, `${tool}: ${stderr} ${result.stderr.slice(-500)}`);
     // Scanners tell findings by 1; nothing of it is a failure of ours.
     t.ok([0, 1].includes(result.exitCode ?? -1), `${tool} ${result.exitCode}`);

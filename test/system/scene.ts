@@ -86,9 +86,12 @@ export function newId(): string {
 }
 
 function findUser(): { name: string; uid: number; gid: number } {
-  if (process.getuid?.() !== 0) throw new Error('the system tests run every case as root and as a plain user: start them as root');
+  if (process.getuid?.() !== 0)
+    throw new Error('the system tests run every case as root and as a plain user: start them as root');
   const name = process.env['COFFERDAM_TEST_USER'] ?? 'cofferdam-test';
-  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
   if (line === undefined) {
     throw new Error(`there is no user ${name}: useradd --create-home ${name} && bin/sandbox setup --user ${name}`);
   }
@@ -96,7 +99,12 @@ function findUser(): { name: string; uid: number; gid: number } {
   return { name, uid: Number(uid), gid: Number(gid) };
 }
 
-function startChild(file: string, args: readonly string[], who: { uid: number; gid: number }, options: Options & { env: Readonly<Record<string, string>> }): Started {
+function startChild(
+  file: string,
+  args: readonly string[],
+  who: { uid: number; gid: number },
+  options: Options & { env: Readonly<Record<string, string>> },
+): Started {
   const { input = 'empty', stdout = 'pipe', stderr = 'pipe' } = options;
   const child = spawn(file, args, {
     ...who,
@@ -143,7 +151,8 @@ function makeScene(caller: Scene['caller'], who: { uid: number; gid: number }): 
   const write: Scene['write'] = (name, content, mode = 0o644) => {
     const file = join(home, name);
     const made = mkdirSync(dirname(file), { recursive: true });
-    for (let folder = dirname(file); made !== undefined && folder.length >= made.length; folder = dirname(folder)) chownSync(folder, who.uid, who.gid);
+    for (let folder = dirname(file); made !== undefined && folder.length >= made.length; folder = dirname(folder))
+      chownSync(folder, who.uid, who.gid);
     writeFileSync(file, content);
     chmodSync(file, mode);
     chownSync(file, who.uid, who.gid);

@@ -29,7 +29,12 @@ async function runClient({ words, env, from }: Fetch, cwd: string): Promise<void
     child.on('error', () => fail(new Error(`${file} is needed to fetch packages: apt-get install ${from}`)));
     child.on('close', (status) => {
       if (status === 0) done();
-      else fail(new Error(`${words.join(' ')} failed with ${status}; a network is needed once, and ${from}:\n${said.slice(-1000)}`));
+      else
+        fail(
+          new Error(
+            `${words.join(' ')} failed with ${status}; a network is needed once, and ${from}:\n${said.slice(-1000)}`,
+          ),
+        );
     });
   });
 }
@@ -37,13 +42,16 @@ async function runClient({ words, env, from }: Fetch, cwd: string): Promise<void
 function fixtureDigest(fixture: string | undefined): string {
   const hash = createHash('sha256');
   if (fixture === undefined) return '';
-  for (const name of readdirSync(join(fixtures, fixture)).sort()) hash.update(name).update(readFileSync(join(fixtures, fixture, name)));
+  for (const name of readdirSync(join(fixtures, fixture)).sort())
+    hash.update(name).update(readFileSync(join(fixtures, fixture, name)));
   return hash.digest('hex').slice(0, 16);
 }
 
 /** Folder with what was fetched; fetched once for each set of words and fixture, whole or not at all. */
 export async function fetchOnce(fetch: Fetch): Promise<string> {
-  const digest = createHash('sha256').update(JSON.stringify([fetch.words, fixtureDigest(fetch.fixture)])).digest('hex');
+  const digest = createHash('sha256')
+    .update(JSON.stringify([fetch.words, fixtureDigest(fetch.fixture)]))
+    .digest('hex');
   const folder = join(cache, `${fetch.name}-${digest.slice(0, 16)}`);
   if (existsSync(folder)) return folder;
   mkdirSync(cache, { recursive: true });
@@ -67,4 +75,3 @@ export async function stage(scene: Scene, source: string, name: string): Promise
   if (owned.status !== 0 || open.status !== 0) throw new Error(owned.stderr + open.stderr);
   return target;
 }
-

@@ -31,8 +31,6 @@ export interface AuditLog {
 }
 
 const rotateAtDefault = 8 << 20;
-/** Bytes drafted at the most before a commit; the reader of the tail sees further than that. */
-export const mostAppend = 2 << 20;
 
 function appendText(state: string, text: string): void {
   const file = join(state, 'audit.log');

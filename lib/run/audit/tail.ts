@@ -2,7 +2,7 @@
 import { closeSync, readSync } from 'node:fs';
 import { CofferdamError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
-import { auditFiles, openAuditFile } from './files.ts';
+import { auditFiles, type OpenAuditFile, openAuditFile } from './files.ts';
 import { type AuditLine, hashLine, noLine, parseLine, type Through } from './line.ts';
 
 export interface AuditTail {
@@ -19,27 +19,27 @@ export interface AuditTail {
   readonly size: number;
 }
 
-// More than one append is ever (lib/run/audit/log.ts, mostAppend), so that a whole line is in sight behind any fragment.
+// An append is a few hundred lines of less than a kilobyte (lib/run/receipt/complete.ts), so a whole line is in sight
+// behind any fragment.
 const windowBytes = 4 << 20;
+const usualBytes = 1 << 16;
 
 type FileEnd = Omit<AuditTail, 'seq' | 'through'>;
 
-function readEnd(path: string, number: number | undefined): FileEnd {
-  const file = openAuditFile({ path, number });
-  const from = Math.max(0, file.size - windowBytes);
-  const bytes = Buffer.alloc(file.size - from);
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      const got = readSync(file.fd, bytes, done, bytes.length - done, from + done);
-      if (got === 0) break;
-      done += got;
-    }
-  } finally {
-    closeSync(file.fd);
+function readBack({ fd, size }: OpenAuditFile, most: number): Buffer {
+  const from = Math.max(0, size - most);
+  const bytes = Buffer.alloc(size - from);
+  for (let done = 0; done < bytes.length; ) {
+    const got = readSync(fd, bytes, done, bytes.length - done, from + done);
+    if (got === 0) break;
+    done += got;
   }
-  const { size } = file;
+  return bytes;
+}
+
+/** The last line in `bytes`, which are the end of a file, and what stands behind it. */
+function findEnd(bytes: Buffer, size: number): FileEnd | undefined {
   const open = bytes.length > 0 && bytes.at(-1) !== 10;
-  // From the end backwards to the first that is a line.
   for (let end = open ? bytes.length : bytes.length - 1; end > 0; ) {
     const start = bytes.lastIndexOf(10, end - 1) + 1;
     const last = parseLine(bytes.subarray(start, end));
@@ -50,14 +50,20 @@ function readEnd(path: string, number: number | undefined): FileEnd {
     }
     end = start - 1;
   }
-  if (from > 0) {
-    throw new CofferdamError(
-      'AUDIT_DAMAGED',
-      `the last ${windowBytes} bytes of ${printable(path)} hold no line of ours`,
-    );
-  }
+  if (bytes.length < size) return undefined;
   const fragment = bytes.length > 0 ? bytes.subarray(0, open ? bytes.length : -1) : undefined;
   return { last: undefined, hash: noLine, fragment, open, size };
+}
+
+function readEnd(path: string, number: number | undefined): FileEnd {
+  const file = openAuditFile({ path, number });
+  try {
+    const end = findEnd(readBack(file, usualBytes), file.size) ?? findEnd(readBack(file, windowBytes), file.size);
+    if (end !== undefined) return end;
+  } finally {
+    closeSync(file.fd);
+  }
+  throw new CofferdamError('AUDIT_DAMAGED', `the last ${windowBytes} bytes of ${printable(path)} hold no line of ours`);
 }
 
 /** The end of the log of a state folder. Throws AUDIT_DAMAGED when it cannot be continued. */

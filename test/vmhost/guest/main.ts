@@ -105,7 +105,7 @@ async function look(): Promise<void> {
 }
 
 const small = `extends: base-tools
-limits: { openFiles: 64, fileSize: 1m, idle: 8s }
+limits: { openFiles: 64, fileSize: 2m, idle: 8s }
 workspace: { size: 1m }
 tmpfs: { tmp: 1m, run: 1m }
 `;
@@ -114,7 +114,7 @@ tmpfs: { tmp: 1m, run: 1m }
 const meet = `cd /workspace
 for place in /workspace /tmp /run; do head -c 3m /dev/zero >$place/large 2>/dev/null && echo $place-took-it; rm -f $place/large; done
 (ulimit -H -n 128) 2>/dev/null || echo files-stay
-sh -c 'head -c 2m /dev/zero >/dev/shm/large' 2>/dev/null; echo $?
+sh -c 'head -c 3m /dev/zero >/workspace/.tmp/large' 2>/dev/null; echo $?
 `;
 
 async function meetLimits(): Promise<void> {

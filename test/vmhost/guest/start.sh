@@ -13,10 +13,11 @@ mount --bind /opt/images/base-tools /var/lib/cofferdam/images/base-tools
 # useradd gives each its subordinate ids.
 for user in plain worker lonely; do useradd --create-home --shell /bin/sh "$user"; done
 $sandbox setup --user plain || report failed setup
+report again "$($sandbox setup --user plain | cut -d ' ' -f 1 | sort -u | tr '\n' ' ')"
 # What a login does; the session itself is opened by su below.
 loginctl enable-linger plain
 
-: # root
+$node $main root
 systemd-run --quiet --wait --pipe --collect --unit=worker --uid=worker --property='Delegate=cpu memory pids' \
 	--property=OOMPolicy=continue --setenv=HOME=/home/worker $node $main service
 su - plain -c "$node $main session"

@@ -1,0 +1,113 @@
+// Owns the proof that a limit which cannot be applied stops a run before its program starts, or is said where the host permits it.
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { type LeafWrite, leafWrites, parentOf } from '../../lib/engine/cgroup.ts';
+import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
+import { loadHostConfig } from '../../lib/profile/hostConfig.ts';
+import { loadProfile } from '../../lib/profile/load.ts';
+import { declareNeeds } from './needs.ts';
+import { type Ended, type JsonResult, newId, type Scene, sandboxFile, sceneOf } from './scene.ts';
+
+declareNeeds('crun', 'unshare', 'base-tools');
+
+const scene = sceneOf('root');
+const cgroups = locateCgroups(0);
+// Inside a mount namespace of its own, whatever is put over a file is gone with the run.
+const private_ = ['--mount', '--propagation', 'private', 'sh', '-eu', '-c'];
+const base = ['-p', 'base-tools', '--', 'echo', 'started'];
+
+async function runUnder(script: string, args: readonly string[]): Promise<Ended & { readonly id: string }> {
+  const id = newId();
+  const words = [...private_, `${script}\nexec "$@"`, 'sh', sandboxFile, 'run', '--id', id, ...args];
+  return { ...(await scene.spawn('unshare', words).ended), id };
+}
+
+function checkRefused(t: Test, { status, stdout, stderr, id }: Ended & { readonly id: string }, says: RegExp): void {
+  t.equal(status, 125, stderr);
+  t.equal(stdout, '', 'nothing ran');
+  t.match(stderr, says);
+  t.match(stderr, /\n {2}\S.*\n$/, 'and what to do');
+  t.strictSame(scene.traces(id), []);
+}
+
+/** A `mkdir` that puts /dev/null over the control file as soon as the leaf is there: it takes every value, and gives none back. */
+function overlay(name: string, { controller, file }: Pick<LeafWrite, 'controller' | 'file'>): string {
+  const real = join(scene.home, `${name}.real`);
+  const lying = scene.write(
+    name,
+    `#!/bin/sh\n${real} "$@" || exit 1\nfor folder do case $folder in ${parentOf(cgroups, controller)}/*) mount --bind /dev/null "$folder/${file}" ;; esac; done\n`,
+    0o755,
+  );
+  return `cp /usr/bin/mkdir ${real}\nmount --bind ${lying} /usr/bin/mkdir`;
+}
+
+const ceiling = loadHostConfig('/none/config.yaml');
+const { profile } = loadProfile({ profile: 'base-tools', cwd: '/', paths: scene.paths, ceiling, uid: 0 });
+const writes = leafWrites(cgroups.version, profile.limits);
+
+for (const write of writes) {
+  test(`refuses a run whose ${write.file} does not read back as written`, async (t) => {
+    const refused = await runUnder(overlay(`lie-${write.file}`, write), base);
+    checkRefused(
+      t,
+      refused,
+      new RegExp(`^sandbox: the limit ${write.file.replaceAll('.', '\\.')} = [0-9 ]+ could not be applied\n`),
+    );
+  });
+}
+
+test('the same way in with nothing over the file runs: what is refused above is the lie', async (t) => {
+  t.match(await runUnder('true', base), { status: 0, stdout: 'started\n' });
+});
+
+test('refuses a parent that is no control group, although all in it can be written', async (t) => {
+  const parent = parentOf(cgroups, 'pids');
+  checkRefused(
+    t,
+    await runUnder(`mount -t tmpfs tmpfs ${parent}`, base),
+    /no control group that we can read|cannot open the control group|is no control group/,
+  );
+});
+
+test('refuses a user whose parent is missing or another’s, with the command that makes it', async (t) => {
+  const { uid, gid, env, home }: Scene = sceneOf('plain user');
+  const parent = parentOf(locateCgroups(uid), 'memory');
+  const step = `mount -t tmpfs -o mode=0755 tmpfs ${parent}\nset -- setpriv --reuid=${uid} --regid=${gid} --clear-groups env HOME=${home} "$@"`;
+  t.ok(env['HOME'] === home);
+  const refused = await runUnder(step, base);
+  t.match(refused, { status: 125, stdout: '', stderr: /is missing or not ours to write\n {2}as root: sandbox setup/ });
+});
+
+const permitted = `mount -t tmpfs -o mode=0755 tmpfs /etc/cofferdam
+printf 'limits: { bestEffort: true }\\n' >/etc/cofferdam/config.yaml`;
+const effort = scene.write('effort.yaml', 'image: base-tools\nlimits: { enforce: best-effort }\n');
+const pids = writes.find(({ controller }) => controller === 'pids') as LeafWrite;
+
+test('refuses best-effort where the host does not permit it', async (t) => {
+  const { status, stderr } = await scene.sandbox(['run', '-p', effort, '--', 'echo', 'started']);
+  t.equal(status, 2);
+  t.match(stderr, /limits\.enforce: best-effort is not permitted on this host/);
+});
+
+test('best-effort says at the start which limit is not applied, and the result says it too', async (t) => {
+  const told = await runUnder(`${permitted}\n${overlay('told', pids)}`, ['-p', effort, '--', 'echo', 'started']);
+  t.match(told, { status: 0, stdout: 'started\n' });
+  t.match(told.stderr, /^sandbox: the limit pids\.max = 256 is not applied \(limits\.enforce: best-effort\)\n$/);
+  const json = await runUnder(`${permitted}\n${overlay('json', pids)}`, [
+    '--json',
+    '-p',
+    effort,
+    '--',
+    'echo',
+    'started',
+  ]);
+  const result = JSON.parse(json.stdout) as JsonResult & { limits: unknown };
+  t.same(result.limits, { pidsHit: false, lacking: ['pids'] });
+  t.equal(result.stderr, '', 'what is captured is the program’s');
+  const whole = await runUnder(permitted, ['--json', '-p', effort, '--', 'echo', 'started']);
+  t.same(
+    (JSON.parse(whole.stdout) as { limits: unknown }).limits,
+    { pidsHit: false, lacking: [] },
+    'where all hold, none lacks',
+  );
+});
