@@ -14,7 +14,7 @@ export function gcCommand(context: CliContext): Command {
     .option('--json', 'print {freed, stuck, quarantined, setAside, copies}')
     .addHelpText('after', '\nExample:\n  sandbox gc --json')
     .action(async (flags: { json?: true }) => {
-      const left = await freeLeftovers(context.paths, locateCgroups(context.uid), Date.now());
+      const left = await freeLeftovers(context, locateCgroups(context.uid), Date.now());
       if (flags.json === true) printJson(context.terminal, left);
       else {
         const { freed, stuck, quarantined, copies } = left;

@@ -10,7 +10,7 @@ import { type Host, type PlanWish, type Prepared, preparePlan } from './prepare.
 import { reapRuns } from './reap.ts';
 import { awaitRun } from './receipt/awaited.ts';
 import type { RunDetails } from './receipt/build.ts';
-import { checkKey, completeDue, completeRuns } from './receipt/complete.ts';
+import { checkKey, completeRuns } from './receipt/complete.ts';
 import { findLost } from './receipt/lost.ts';
 import { type RunResult, signalOf, statusOf } from './result.ts';
 import type { SetAside } from './setAside.ts';
@@ -104,7 +104,6 @@ export async function executeRun(request: RunRequest, host: Host): Promise<RunRe
   checkKey(host);
   const awaited = awaitRun(runFolders(host.paths).awaited, id);
   try {
-    await completeDue(host, Date.now());
     const { result, details } = await runOnce(request, id, host);
     return { ...result, ...(await makeReceipt(host, details)) };
   } finally {

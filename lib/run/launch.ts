@@ -98,7 +98,7 @@ function renderLimit(cgroups: CgroupParents, { controller, file, value }: LeafWr
 }
 
 const lackStrict = [
-  `fail "the limit \${1##*/} = $3 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
+  `fail LIMIT_UNENFORCEABLE "the limit \${1##*/} = $3 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
 ];
 // What is captured is the program's; the result names what is lacking.
 const lackBestEffort = [

@@ -2,12 +2,12 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { idPattern } from '../base/ids.ts';
-import type { Paths } from '../base/paths.ts';
 import type { CgroupParents } from '../engine/cgroup.ts';
 import { sweepClaims } from './claims.ts';
 import { removeCopy } from './copy.ts';
 import { type RunFolders, runFolders } from './folders.ts';
 import { type Reaped, reapRuns } from './reap.ts';
+import { type CompleteHost, completeDue } from './receipt/complete.ts';
 import type { SetAside } from './setAside.ts';
 
 export interface Leftovers extends Reaped {
@@ -34,11 +34,17 @@ async function removeHalfCopies(folders: RunFolders, now: number): Promise<strin
 }
 
 /**
- * Frees what dead runs of this user left; cheap when there is nothing. Folders are looked through only after what wrote to
- * them is gone. `now` in ms since the epoch.
+ * Frees what dead runs of this user left; cheap when there is nothing. Their receipts are made first, while their records still
+ * stand; folders are looked through only after what wrote to them is gone. `now` in ms since the epoch. Throws what
+ * completeDue throws, after everything is freed.
  */
-export async function freeLeftovers(paths: Paths, cgroups: CgroupParents, now: number): Promise<Leftovers> {
+export async function freeLeftovers(host: CompleteHost, cgroups: CgroupParents, now: number): Promise<Leftovers> {
+  const { paths } = host;
   const folders = runFolders(paths);
+  const failed = await completeDue(host, now).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
   const reaped = await reapRuns(folders, cgroups, now);
   const setAside = await sweepClaims({
     claims: join(paths.state, 'claims'),
@@ -46,5 +52,7 @@ export async function freeLeftovers(paths: Paths, cgroups: CgroupParents, now: n
     // What a killed run left is looked through even when this call is cancelled.
     signal: new AbortController().signal,
   });
-  return { ...reaped, setAside, copies: await removeHalfCopies(folders, now) };
+  const copies = await removeHalfCopies(folders, now);
+  if (failed !== undefined) throw failed.error;
+  return { ...reaped, setAside, copies };
 }

@@ -115,7 +115,7 @@ async function render(
     build: readTextIfPresent(join(paths.install, 'dist/build.json')) ?? 'source',
     profile: { name: request.profileName, resolved: profile },
     image: { name: image.name, version: image.version, digest: image.digest },
-    engine: { name: engine.name, path: probe.path, version: probe.version },
+    engine: { name: engine.name, ...probe },
     kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
     seccomp: seccomp.digest,
     cgroups: request.cgroups,

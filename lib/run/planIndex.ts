@@ -35,6 +35,8 @@ export function indexKey({
 const format = '%n %s %.9Y %.9Z %i';
 
 export interface IndexInputs {
+  /** The package: a checkout never executes the plan of another one, which may be older. */
+  readonly install: string;
   /** Absolute paths whose state was part of the plan. */
   readonly files: readonly string[];
   /** Paths that would have been used first, had they existed. */
@@ -66,6 +68,8 @@ export function writeIndex(indexFolder: string, key: string, planDirectory: stri
   const words = ['-L', '-c', format, '--', ...inputs.files];
   const now = runToolSync(stat, words).stdout.replace(/\n+$/, '');
   const tests = [
+    // bin/sandbox has it as it was called, with `..` in it.
+    `[ "$install" -ef ${quoteLiteral(inputs.install)} ]`,
     ...inputs.absent.map((path) => `[ ! -e ${quoteLiteral(path)} ]`),
     ...inputs.folders.map((path) => `[ -d ${quoteLiteral(path)} ]`),
     ...callerTests(inputs.callers),

@@ -123,7 +123,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   const cgroups = await prepareCgroups(uid, profile.limits.enforce === 'strict');
   const folders = ensureRunFolders(paths, uid);
   const now = Date.now();
-  const { setAside } = await freeLeftovers(paths, cgroups, now);
+  const { setAside } = await freeLeftovers(host, cgroups, now);
   for (const { path, kept } of setAside)
     host.notice(`a killed run left ${path}, which would run on this host; it lies in ${kept} now`);
   const workspace = await findWorkspace(wish, profile.workspace.mode, host, ids);
@@ -174,6 +174,7 @@ function indexPlan({ wish, plan, loaded, host, folders, needed, callers }: Index
   const registries = registryFiles(paths.imageStores);
   const stamp = join(paths.install, 'dist', 'build.json');
   writeIndex(folders.index, key, plan.directory, {
+    install: paths.install,
     files: [
       ...new Set([
         ...loaded.files,

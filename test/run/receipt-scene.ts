@@ -3,10 +3,15 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { leafWrites } from '../../lib/engine/cgroup.ts';
+import { readAudit } from '../../lib/run/audit/find.ts';
+import { readKey } from '../../lib/run/key.ts';
 import { renderLaunch } from '../../lib/run/launch.ts';
 import type { RunDetails } from '../../lib/run/receipt/build.ts';
 import type { CompleteHost } from '../../lib/run/receipt/complete.ts';
 import { digestPlan } from '../../lib/run/receipt/planFacts.ts';
+import type { Predicate } from '../../lib/run/receipt/statement.ts';
+import { findReceipts, readReceipt } from '../../lib/run/receipt/store.ts';
+import { verifyReceipt } from '../../lib/run/receipt/verify.ts';
 import { parseRecord } from '../../lib/run/result.ts';
 import { shippedProfile } from '../spec/samples.ts';
 
@@ -141,4 +146,19 @@ export function receiptScene(t: Test, enforce: 'strict' | 'best-effort' = 'stric
       ...more,
     }),
   };
+}
+
+/** What the audit log holds, in order: the event, and its run. */
+export function events({ state }: ReceiptScene): string[] {
+  return [...readAudit(state)].map(({ event, run }) => (run === null ? event : `${event} ${run}`));
+}
+
+/** Its newest receipt, verified. */
+export function receiptOf({ state, host }: ReceiptScene, id: string): Predicate {
+  const key = readKey(state, host.uid);
+  if (key === undefined) throw new Error('there is no key');
+  const [file = ''] = findReceipts(state, id);
+  const verdict = verifyReceipt({ bytes: readReceipt(file), key, run: id, state });
+  if (!verdict.ok || verdict.statement === undefined) throw new Error(`${id}: ${verdict.fault?.text}`);
+  return verdict.statement.predicate;
 }

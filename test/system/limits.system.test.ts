@@ -73,6 +73,14 @@ else: print(made, 'all')`;
   t.equal(wide.stdout, '100 all\n', 'control: the default allows a hundred');
 });
 
+testAsBoth('marks a run whose fork was refused, and no other', async (t, scene) => {
+  const many = 'for i in $(seq 40); do sleep 5 & done';
+  const hit = await scene.runJson([...base, '--pids', '20', '--', 'sh', '-c', many]);
+  t.match(hit.result, { status: 'failed', reason: 'exited', limits: { pidsHit: true, lacking: [] } });
+  const not = await scene.runJson([...base, '--', 'sh', '-c', 'sleep 0 & wait']);
+  t.match(not.result, { status: 'completed', limits: { pidsHit: false, lacking: [] } });
+});
+
 testAsBoth('survives a fork bomb, and leaves nothing of it', async (t, scene) => {
   const bomb = await scene.run([
     ...base,

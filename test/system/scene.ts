@@ -75,6 +75,7 @@ export interface JsonResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly truncated: { readonly stdout: boolean; readonly stderr: boolean };
+  readonly limits: { readonly pidsHit: boolean; readonly lacking: readonly string[] };
   readonly artifacts: readonly { path: string; bytes: number; sha256: string; type: string }[];
   readonly artifactsRefused: readonly { path: string; why: string }[];
   readonly workspace: { readonly copy: boolean; readonly setAside: readonly { path: string; kept: string }[] };

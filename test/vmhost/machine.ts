@@ -51,7 +51,7 @@ export async function runGuest(env: Readonly<Record<string, string>>, cache: str
   const work = mkdtempSync(join(tmpdir(), 'cofferdam-vmhost-'));
   try {
     const payload = await payloadDisk(work, image);
-    const seconds = 400;
+    const seconds = 600;
     await runTool(
       'timeout',
       ['-k', '5', String(seconds), 'qemu-system-x86_64', ...machineArguments(kernel, root, payload, work)],

@@ -14,6 +14,7 @@
 #include "record.h"
 #include "relay.h"
 #include "say.h"
+#include "signals.h"
 #include "streams.h"
 #include "tree.h"
 #include "watch.h"

@@ -17,9 +17,6 @@ struct watch {
 	int wake;             /* eventfd that the relays write when they end */
 };
 
-/* Blocks the signals that cancel and returns their signalfd, -1 on failure. */
-int take_signals(void);
-
 /* Waits for the child and its output, stopping it where a deadline or a signal says so. True: no process is left. */
 bool watch_child(struct watch *watch, struct ending *ending);
 
