@@ -50,14 +50,14 @@ for (let i = 0; ; i++) {
 }`,
   );
   for (let kill = 0; kill < 15; kill++) {
-    await t.rejects(runTool(process.execPath, [script, `k${kill}`, `${3 + kill * 7}`]), { message: /SIGKILL/ });
+    await t.rejects(runTool(process.execPath, [script, `k${kill}`, `${5 + kill * 15}`]), { message: /SIGKILL/ });
   }
   await completeRuns(scene.host, { now });
   const ids = readFileSync(scene.log, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '');
-  t.ok(ids.length > 15, `${ids.length} runs`);
+  t.ok(ids.length >= 15, `${ids.length} runs`);
   t.same(
     events(scene)
       .filter((event) => event.startsWith('run.completed'))
