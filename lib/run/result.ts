@@ -4,7 +4,7 @@ import { CofferdamError } from '../base/errors.ts';
 import { idPattern } from '../base/ids.ts';
 
 export type RunStatus = 'completed' | 'failed' | 'timeout' | 'oom' | 'cancelled' | 'refused';
-export type EndReason = 'exited' | 'signal' | 'timeout' | 'idle' | 'oom' | 'cancelled' | 'output' | 'launch';
+export type EndReason = 'exited' | 'signal' | 'timeout' | 'idle' | 'oom' | 'cancelled' | 'output' | 'record' | 'launch';
 
 /** One line of runs.log, as the supervisor wrote it. Times in ms since the epoch, bytes as produced by the program. */
 export interface RunRecord {
@@ -105,7 +105,7 @@ export function refusedResult(error: CofferdamError, id: string | undefined, now
 }
 
 const linePattern =
-  /^1 ([A-Za-z0-9_-]{1,64}) ([0-9a-f]{64}) ([A-Za-z0-9_-]{1,64}) ([A-Za-z0-9_-]{1,64}) ([0-9]{1,16}) ([0-9]{1,16}) ([0-9]{1,3}) (exited|signal|timeout|idle|oom|cancelled|output|launch) ([0-9]{1,19}) ([0-9]{1,19}) (-|(?=.)o?e?p?[mnc]{0,3})$/;
+  /^1 ([A-Za-z0-9_-]{1,64}) ([0-9a-f]{64}) ([A-Za-z0-9_-]{1,64}) ([A-Za-z0-9_-]{1,64}) ([0-9]{1,16}) ([0-9]{1,16}) ([0-9]{1,3}) (exited|signal|timeout|idle|oom|cancelled|output|record|launch) ([0-9]{1,19}) ([0-9]{1,19}) (-|(?=.)o?e?p?[mnc]{0,3})$/;
 
 // lib/run/launch.ts writes them.
 const limitLetters = [
@@ -166,8 +166,8 @@ export function signalOf(exitCode: number): string | null {
 export function statusOf(record: Pick<RunRecord, 'reason' | 'exitCode'>): RunStatus {
   if (record.reason === 'timeout' || record.reason === 'idle') return 'timeout';
   if (record.reason === 'oom' || record.reason === 'cancelled') return record.reason;
-  // `output`: our own stdout or stderr could not be written; the program is not to blame, but its output is lost.
-  if (record.reason === 'output') return 'failed';
+  // Ours, not the program's: its output could not be passed on, or the run could not be recorded (a full disk).
+  if (record.reason === 'output' || record.reason === 'record') return 'failed';
   if (record.reason === 'launch') return 'refused';
   return record.exitCode === 0 ? 'completed' : 'failed';
 }

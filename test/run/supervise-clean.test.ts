@@ -46,7 +46,7 @@ test('a record that does not fit on the disk is 125, even when the program succe
   t.equal(exitCode, 125);
   t.equal(stdout, 'done\n');
   t.equal(stderr, 'sandbox: the record could not be written: /dev/full: No space left on device\n');
-  t.match(scene.read('result'), /^h [0-9]+ [0-9]+ 125 exited 5 0 -\n$/);
+  t.match(scene.read('result'), /^h [0-9]+ [0-9]+ 125 record 5 0 -\n$/);
 });
 
 test('half a line that a full disk left does not spoil the next record', async (t) => {

@@ -76,6 +76,7 @@ void judge(const struct options *options, const struct ending *ending, struct ou
 		break;
 	case LAUNCH:
 	case OUTPUT:
+	case RECORD:
 		outcome->status = STATUS_OURS;
 		break;
 	}
@@ -86,6 +87,7 @@ const char *reason_word(enum reason reason)
 	static const char *const words[] = {
 		[EXITED] = "exited", [SIGNALLED] = "signal",	[TIMEOUT] = "timeout", [IDLE] = "idle",
 		[OOM] = "oom",	     [CANCELLED] = "cancelled", [LAUNCH] = "launch",   [OUTPUT] = "output",
+		[RECORD] = "record",
 	};
 
 	return words[reason];

@@ -9,7 +9,7 @@
 
 #define STATUS_OURS 125 /* the run failed for a reason of ours, not of the program */
 
-enum reason { EXITED, SIGNALLED, TIMEOUT, IDLE, OOM, CANCELLED, LAUNCH, OUTPUT };
+enum reason { EXITED, SIGNALLED, TIMEOUT, IDLE, OOM, CANCELLED, LAUNCH, OUTPUT, RECORD };
 
 struct outcome {
 	enum reason reason;

@@ -155,8 +155,10 @@ int main(int argc, char **argv)
 	outcome.end_ms = wall_ms();
 	judge(&options, &ending, &outcome);
 	/* Before cleaning up: leftovers can be found again after a SIGKILL of ours, a result cannot. */
-	if (!write_record(&options, &outcome, record))
+	if (!write_record(&options, &outcome, record)) {
 		outcome.status = STATUS_OURS;
+		outcome.reason = RECORD;
+	}
 	send_result(&options, &outcome);
 	clean_up(&options, &outcome);
 	tell_person(&options, &outcome);
