@@ -1,12 +1,13 @@
 // Owns who uses which host folder right now, so that no guest can swap a folder under the start of another sandbox, and so
 // that a folder which a killed run wrote to is still looked through.
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CofferdamError, errnoOf } from '../base/errors.ts';
 import { ensureDirectory, readTextIfPresent, writeFileAtomic } from '../base/files.ts';
 import { printable } from '../base/printable.ts';
+import { bootId, startTimeOf } from '../base/process.ts';
 import type { GuardedMarks } from './guarded.ts';
 import { isWithin } from './hostPlaces.ts';
 import { type SetAside, setAsideNew } from './setAside.ts';
@@ -41,24 +42,8 @@ export interface ClaimRequest {
   readonly mode: ClaimText['mode'];
 }
 
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-}
-
-/** Start time of a live process in clock ticks since boot (proc(5), field 22); undefined when there is none. */
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ESRCH') return undefined;
-    throw cause;
-  }
-}
-
 function isLive({ pid, started, boot }: ClaimText): boolean {
-  return boot === bootId() && startTime(pid) === started;
+  return boot === bootId() && startTimeOf(pid) === started;
 }
 
 function readClaims(claims: string): { file: string; claim: ClaimText }[] {
@@ -98,7 +83,7 @@ export function conflicts(one: Pick<ClaimText, 'source' | 'mode'>, other: Pick<C
 export function claimFolder({ claims, source, mode }: ClaimRequest): Claim {
   ensureDirectory(claims);
   const file = join(claims, `${randomBytes(8).toString('hex')}.claim`);
-  const started = startTime(process.pid) ?? '';
+  const started = startTimeOf(process.pid) ?? '';
   const own: ClaimText = { source, mode, pid: process.pid, started, boot: bootId() };
   const write = (claim: ClaimText) => writeFileAtomic(file, `${JSON.stringify(claim)}\n`);
   const release = () => rmSync(file, { force: true });

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
 import { idPattern } from '../base/ids.ts';
+import { bootId, startTimeOf } from '../base/process.ts';
 import type { CgroupParents } from '../engine/cgroup.ts';
 import type { RunFolders } from './folders.ts';
 
@@ -36,19 +37,9 @@ export function parseLiveRecord(text: string): LiveRecord | undefined {
   return { id, pid: Number(pid), started, bootId, plan };
 }
 
-/** Start time of a live process, or undefined when there is none. */
-export function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whether the process that wrote the record still is that process. */
-export function isAlive(record: LiveRecord, bootId: string): boolean {
-  return record.bootId === bootId && startTimeOf(record.pid) === record.started;
+export function isAlive(record: LiveRecord, boot: string): boolean {
+  return record.bootId === boot && startTimeOf(record.pid) === record.started;
 }
 
 // An empty record or slot may be one that is being written; nothing takes longer than this.
@@ -136,7 +127,7 @@ export async function reapRuns(folders: RunFolders, cgroups: CgroupParents | und
   const stuck: string[] = [];
   const quarantined: string[] = [];
   if (!existsSync(folders.records)) return { freed, stuck, quarantined };
-  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const boot = bootId();
   const live = new Set<string>();
   for (const name of readdirSync(folders.records)) {
     const file = join(folders.records, name);
@@ -155,7 +146,7 @@ export async function reapRuns(folders: RunFolders, cgroups: CgroupParents | und
       if (text === '' && idPattern.test(name)) await freeRun(folders, cgroups, name);
       else quarantine(folders, name);
       quarantined.push(name);
-    } else if (isAlive(record, bootId)) live.add(record.id);
+    } else if (isAlive(record, boot)) live.add(record.id);
     else (await freeRun(folders, cgroups, record.id)) ? freed.push(record.id) : stuck.push(record.id);
   }
   freeOrphanSlots(folders, live, stuck, now);

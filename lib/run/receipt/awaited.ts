@@ -3,15 +3,12 @@ import { closeSync, constants, openSync, readFileSync, rmSync, statSync, writeSy
 import { join } from 'node:path';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
 import { diskError, ensureDirectory } from '../../base/files.ts';
-import { isAlive, parseLiveRecord, startTimeOf } from '../reap.ts';
+import { bootId, startTimeOf } from '../../base/process.ts';
+import { isAlive, parseLiveRecord } from '../reap.ts';
 
 export interface Awaited {
   /** The run is completed, or never was one. Twice is once. */
   release(): void;
-}
-
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 // Made and not yet written; nothing takes longer than this.

@@ -2,6 +2,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
+import { bootId } from '../../base/process.ts';
 import type { RunFolders } from '../folders.ts';
 import { isAlive, type LiveRecord, parseLiveRecord } from '../reap.ts';
 import { isAwaited } from './awaited.ts';
@@ -33,11 +34,11 @@ export function findLost({ records, awaited }: Pick<RunFolders, 'records' | 'awa
     throw cause;
   }
   if (names.length === 0) return [];
-  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const boot = bootId();
   return names.flatMap((name) => {
     const file = join(records, name);
     const live = readLive(file);
-    if (live === undefined || live.record.id !== name || isAlive(live.record, bootId)) return [];
+    if (live === undefined || live.record.id !== name || isAlive(live.record, boot)) return [];
     // Who ends in order takes the record away first, so a record that outlives its process was left by a kill.
     if (!existsSync(file)) return [];
     return name !== own && isAwaited(awaited, name)
