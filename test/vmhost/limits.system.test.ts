@@ -91,9 +91,7 @@ for (const [who, { place, parent }] of Object.entries(callers)) {
     t.match(pids.record.at(-1), /p/, `marked: ${pids.record.join(' ')}`);
     t.same(pids.left, []);
     t.match(seen(who, 'timeout'), { status: 124, record: ['124', 'timeout'], left: [] });
-    t.match(seen(who, 'idle'), { status: 124, record: ['124', 'idle'], left: [] });
     t.match(seen(who, 'meet'), { status: 0, stdout: 'files-stay\n153\n' }, 'sizes, open files, file size');
-    t.match(seen(who, 'artifacts'), { status: 0, left: [] });
   });
 
   test(`the second run of a kind takes the short way (${who})`, async (t) => {
@@ -109,6 +107,14 @@ for (const [who, { place, parent }] of Object.entries(callers)) {
     t.match(checks.find(({ id }) => id === 'cgroups.parents')?.seen, parent);
   });
 }
+
+test('a silent program ends by the idle limit', async (t) => {
+  t.match(seen('root', 'idle'), { status: 124, record: ['124', 'idle'], left: [] });
+});
+
+test('a run in namespaces of its own, which artifacts take, is moved out of a login session, too', async (t) => {
+  t.match(seen('session', 'artifacts'), { status: 0, record: ['0', 'exited'], left: [] });
+});
 
 test('refuses a limit that is written and does not read back, before the program starts', async (t) => {
   const lie = seen('root', 'lie');

