@@ -22,7 +22,8 @@ async function runLong(name: string, args: readonly string[], signal: AbortSigna
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   const ended = await child.ended.finally(() => signal.removeEventListener('abort', stop));
-  if (ended.exitCode !== undefined && accept.includes(ended.exitCode)) return printed;
+  // Also where the tool was done before the signal reached it: what comes next was not asked for any more.
+  if (!signal.aborted && ended.exitCode !== undefined && accept.includes(ended.exitCode)) return printed;
   const full = /No space left on device|Disk quota exceeded/.test(said);
   const why = signal.aborted ? 'was cancelled' : `failed: ${printable(said.trim().split('\n')[0] ?? '', 400)}`;
   throw new CofferdamError(full ? 'DISK_FULL' : 'TOOL_FAILED', `${name} ${why}`);

@@ -153,11 +153,15 @@ test('output that cannot be written is a failure, not a silent loss', async (t) 
 
 test('a process that outlives the program and holds the pipe does not hold the caller', async (t) => {
   const scene = await setScene(t);
-  const silent = await scene.play("./run -- /bin/sh -c 'setsid sleep 60 & echo $!; exit 5'; echo $? >status");
+  // The program waits until the other has left its process group: what is still in it ends with it.
+  const apart = (rest: string) => `setsid sh -c "echo \\$\\$ >pid; ${rest}" & until [ -s pid ]; do :; done`;
+  const silent = await scene.play(
+    `./run -- /bin/sh -c '${apart('exec sleep 60')}; cat pid; rm pid; exit 5'; echo $? >status`,
+  );
   t.equal(scene.read('status'), '5\n');
   process.kill(Number(silent.stdout), 'SIGKILL');
   const noisy = await scene.play(
-    `./run -- /bin/sh -c 'setsid yes & echo $! >pid; exit 6' >/dev/null; echo $?; kill -9 "$(cat pid)"`,
+    `./run -- /bin/sh -c '${apart('exec yes')}; exit 6' >/dev/null; echo $?; kill -9 "$(cat pid)"`,
   );
   t.equal(noisy.stdout, '6\n');
 });
