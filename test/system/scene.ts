@@ -107,10 +107,12 @@ function startChild(
   options: Options & { env: Readonly<Record<string, string>> },
 ): Started {
   const { input = 'empty', stdout = 'pipe', stderr = 'pipe' } = options;
-  const child = spawn(file, args, {
+  // By env(1), because tap adds variables of its own to every child, and its hook then writes to the stderr of our Node.
+  const named = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
+  const child = spawn('/usr/bin/env', ['-i', ...named, file, ...args], {
     ...who,
     cwd: options.cwd ?? '/',
-    env: { ...options.env },
+    env: {},
     stdio: [typeof input === 'number' ? input : 'pipe', stdout, stderr],
   });
   const out: Buffer[] = [];
