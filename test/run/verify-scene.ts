@@ -16,6 +16,7 @@ export function factsOf(
     text: (name) => texts[name] ?? unreadable(),
     links: (name) => new Map(Object.entries(links[name] ?? unreadable())),
     hostHas: () => true,
+    hostFills: () => true,
   };
 }
 

@@ -24,6 +24,8 @@ export interface Facts {
   links(folder: 'fd' | 'ns'): ReadonlyMap<string, string>;
   /** Whether the host has this path; the same for every process. */
   hostHas(path: string): boolean;
+  /** Whether a file of the host is there and not empty. */
+  hostFills(path: string): boolean;
 }
 
 export interface Evidence {

@@ -1,6 +1,6 @@
 // Owns reading /proc of a process from outside, at one moment, without following anything that the guest made.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { requireTool } from '../../engine/tools.ts';
@@ -75,6 +75,7 @@ function assemble(pid: number, found: ReadonlyMap<string, Read<string>>, fd: Rea
     text: (name) => valueIn(found.get(name), name),
     links: (name) => valueIn(name === 'fd' ? fd : ns, name),
     hostHas: (path) => existsSync(path),
+    hostFills: (path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0,
   };
 }
 

@@ -102,7 +102,7 @@ const views: Check[] = [
   {
     id: 'leak.machine-id',
     says: "there is no machine id, or not the host's",
-    control: harmlessIf((host) => (host.hostHas('/etc/machine-id') ? undefined : 'this host has none')),
+    control: harmlessIf((host) => (host.hostFills('/etc/machine-id') ? undefined : 'this host has none')),
     inside: true,
     judge: ({ attempts }) => {
       const { name, detail } = attempts.get('leak.machine-id');
