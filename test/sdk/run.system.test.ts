@@ -16,7 +16,13 @@ test('gives streams, status and exit code of a program', async (t) => {
 
 test('passes bytes on stdin and variables, and nothing of our own environment', async (t) => {
   const command = ['sh', '-c', 'wc -c; env'];
-  const result = await run({ ...host, profile: 'base-tools', command, stdin: 'x'.repeat(70_000), env: { GREETING: 'hello' } });
+  const result = await run({
+    ...host,
+    profile: 'base-tools',
+    command,
+    stdin: 'x'.repeat(70_000),
+    env: { GREETING: 'hello' },
+  });
   t.match(result.stdout, /^70000\n/);
   t.match(result.stdout, /^GREETING=hello$/m);
   t.notMatch(result.stdout, /^(TAP|npm_|SHELL=)/m);
