@@ -86,7 +86,7 @@ export function openFileBeneath(root: number, path: BytePath): number {
 }
 
 /** Whether two open files have the same bytes from here on. */
-export function sameContent(one: number, other: number): boolean {
+function sameContent(one: number, other: number): boolean {
   const left = Buffer.allocUnsafe(1 << 18);
   const right = Buffer.allocUnsafe(1 << 18);
   for (;;) {
@@ -103,16 +103,21 @@ export function sameContent(one: number, other: number): boolean {
   }
 }
 
+/** Whether an open regular file has the bytes of the one at `path` below a folder. */
+export function sameAsBeneath(left: number, other: number, path: BytePath): boolean {
+  const right = openFileBeneath(other, path);
+  try {
+    return sameContent(left, right);
+  } finally {
+    closeSync(right);
+  }
+}
+
 /** Whether the regular files `path` below two folders have the same bytes. */
 export function sameFile(one: number, other: number, path: BytePath): boolean {
   const left = openFileBeneath(one, path);
   try {
-    const right = openFileBeneath(other, path);
-    try {
-      return sameContent(left, right);
-    } finally {
-      closeSync(right);
-    }
+    return sameAsBeneath(left, other, path);
   } finally {
     closeSync(left);
   }

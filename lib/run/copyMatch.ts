@@ -2,7 +2,7 @@
 import { closeSync, constants, lstatSync, openSync, readlinkSync } from 'node:fs';
 import { errnoOf } from '../base/errors.ts';
 import { at, type BytePath, fromBytes, withParent } from './beneath.ts';
-import { type Change, openFileBeneath, sameContent } from './copyChanges.ts';
+import { type Change, sameAsBeneath } from './copyChanges.ts';
 
 /** Whether `name` in an open folder is, in type, content and executability, what the base (open) has at the change's path. */
 export function matchesBase(folder: number, name: BytePath, base: number, { path, before }: Change): boolean {
@@ -16,12 +16,7 @@ export function matchesBase(folder: number, name: BytePath, base: number, { path
   if (!found.isFile() || found.size !== before.bytes || (found.mode & 0o100) !== (before.mode & 0o100)) return false;
   const left = openSync(at(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const right = openFileBeneath(base, path);
-    try {
-      return sameContent(left, right);
-    } finally {
-      closeSync(right);
-    }
+    return sameAsBeneath(left, base, path);
   } finally {
     closeSync(left);
   }
