@@ -70,8 +70,8 @@ export async function crunPeer(folder: string): Promise<{ peer: Peer; remove: ()
   return { peer: { name: 'crun run', command, cgroups: leaves }, remove };
 }
 
-// Imported once into a storage of its own: what `podman run IMAGE` starts from, with overlay, not copies.
-async function importPodman(rootfs: string, folder: string): Promise<string> {
+/** Imports a rootfs once into a podman storage of its own below `folder` (overlay, not copies), as `cofferdam-bench`; gives the command's first words. */
+export async function importPodman(rootfs: string, folder: string): Promise<string> {
   const podman = `podman --root ${folder}/podman --runroot ${folder}/podman-run --storage-driver overlay --log-level error`;
   await $`sh -c ${`tar -C ${rootfs} -c . | ${podman} import - cofferdam-bench`}`.quiet();
   return podman;

@@ -24,11 +24,14 @@ const ranks: Readonly<Record<string, number>> = {
 
 const homes: Readonly<Record<string, { readonly home: RegExp; readonly why: string }>> = {
   execa: { home: /^base\/exec\.ts$/, why: 'every child must get an explicit, small environment' },
-  yaml: { home: /^base\/yaml\.ts$/, why: 'every fault in a file must have its line and column' },
+  yaml: { home: /^base\/yaml(Edit)?\.ts$/, why: 'every fault in a file must have its line and column' },
   pino: { home: /^base\/log\.ts$/, why: 'redaction is configured there' },
   ajv: { home: /^spec\/validate\.ts$/, why: 'the OCI schema is closed there' },
   commander: { home: /^cli\//, why: 'arguments are parsed at the edge' },
-  tar: { home: /^image\/(extract|archive|transfer)\.ts$/, why: 'what comes out of a tar is judged there' },
+  tar: {
+    home: /^(image\/(extract|archive|transfer)|run\/life\/cpReceive)\.ts$/,
+    why: 'what comes out of a tar is judged there',
+  },
   zx: { home: /^$/, why: 'zx belongs to scripts and benchmarks, not to the library' },
   'node:child_process': { home: /^$/, why: 'processes are started by base/exec.ts' },
 };

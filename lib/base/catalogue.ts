@@ -1,4 +1,6 @@
 // Owns the list of all error codes: exit status, what happened, what to do next. docs/errors.md is generated from it.
+import { firewallErrors } from './firewallErrors.ts';
+import { sandboxErrors } from './sandboxErrors.ts';
 
 export interface CatalogueEntry {
   /** Process exit status: 2 bad usage, 125 our failure, 126 cannot invoke, 127 not found (as `env`, `podman run`). */
@@ -92,7 +94,7 @@ const entries = {
   ENGINE_UNKNOWN: {
     exit: 2,
     meaning: 'No engine has this name.',
-    remedy: 'use one of: crun, podman',
+    remedy: 'use one of: crun, podman, docker',
   },
   ENGINE_MISSING: {
     exit: 125,
@@ -176,6 +178,7 @@ const entries = {
     meaning: 'No run with this id is recorded.',
     remedy: 'the id stands in the result of the run',
   },
+  ...sandboxErrors,
   KEY_INVALID: {
     exit: 125,
     meaning:
@@ -217,6 +220,7 @@ const entries = {
     meaning: 'A program of the host that we need is missing or failed.',
     remedy: 'see: sandbox doctor',
   },
+  ...firewallErrors,
   INTERNAL: {
     exit: 125,
     meaning: 'Something happened that we did not foresee.',

@@ -1,4 +1,5 @@
 // Owns starting processes: the only file that imports execa. argv arrays only; the child gets the environment it is given.
+import type { Readable } from 'node:stream';
 import { type ExecaError, execa, execaSync } from 'execa';
 import { CofferdamError } from './errors.ts';
 import { printable } from './printable.ts';
@@ -113,9 +114,13 @@ export interface Streamed {
 export interface StreamOptions {
   env: Readonly<Record<string, string>>;
   cwd?: string;
-  /** `hold`: a pipe that stays open until release() or our death, whichever comes first. */
-  stdin: 'inherit' | 'ignore' | 'hold' | Uint8Array;
-  stdout: 'inherit' | ((chunk: Uint8Array) => void);
+  /**
+   * `hold`: a pipe that stays open until release() or our death, whichever comes first. What is iterated is taken as fast as
+   * the child reads; it must not throw.
+   */
+  stdin: 'inherit' | 'ignore' | 'hold' | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Given a promise, the child's next bytes wait until it is settled. */
+  stdout: 'inherit' | ((chunk: Uint8Array) => void | Promise<void>);
   stderr: 'inherit' | ((chunk: Uint8Array) => void);
   /** Makes fd 3 a pipe whose chunks come here. */
   result?: (chunk: Uint8Array) => void;
@@ -133,12 +138,27 @@ function signalGroup(leader: number, signal: NodeJS.Signals): void {
   }
 }
 
+function isIterable(stdin: StreamOptions['stdin']): stdin is AsyncIterable<Uint8Array> {
+  return typeof stdin === 'object' && Symbol.asyncIterator in stdin;
+}
+
+function passOn(from: Readable | null | undefined, to: (chunk: Uint8Array) => void | Promise<void>): void {
+  from?.on('data', (chunk: Uint8Array) => {
+    const taken = to(chunk);
+    if (taken === undefined) return;
+    from.pause();
+    const resume = () => void from.resume();
+    taken.then(resume, resume);
+  });
+}
+
 /** Starts a child whose output is passed on as it comes; nothing is buffered here. */
 export function streamTool(file: string, args: readonly string[], options: StreamOptions): Streamed {
   refuseNul(file, args);
   const sink = (to: 'inherit' | ((chunk: Uint8Array) => void)) =>
     to === 'inherit' ? ('inherit' as const) : ('pipe' as const);
-  const stdin = options.stdin === 'inherit' || options.stdin === 'ignore' ? options.stdin : 'pipe';
+  const { stdin: given } = options;
+  const stdin = given === 'inherit' || given === 'ignore' || isIterable(given) ? given : 'pipe';
   const child = execa(file, args, {
     env: { ...options.env },
     extendEnv: false,
@@ -153,12 +173,12 @@ export function streamTool(file: string, args: readonly string[], options: Strea
       sink(options.stderr),
       ...(options.result === undefined ? [] : ['pipe' as const]),
     ],
-    ...(options.stdin instanceof Uint8Array ? { input: options.stdin } : {}),
+    ...(given instanceof Uint8Array ? { input: given } : {}),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
-  if (typeof options.stdout === 'function') child.stdout?.on('data', options.stdout);
+  if (typeof options.stdout === 'function') passOn(child.stdout, options.stdout);
   if (typeof options.stderr === 'function') child.stderr?.on('data', options.stderr);
   if (options.result !== undefined) child.stdio[3]?.on('data', options.result);
   return {
@@ -175,6 +195,46 @@ export function streamTool(file: string, args: readonly string[], options: Strea
       signal: result.signal,
       startError:
         result.exitCode === undefined && result.signal === undefined ? (result.shortMessage ?? 'unknown') : undefined,
+    })),
+  };
+}
+
+export interface Detached {
+  readonly pid: number | undefined;
+  /** Settles when the child has ended, unless we forgot it. */
+  readonly ended: Promise<{ exitCode: number | undefined; signal: string | undefined; startError: string | undefined }>;
+  /** From here on it does not keep us alive; nor does our end touch it. */
+  forget(): void;
+}
+
+export interface DetachedOptions {
+  env: Readonly<Record<string, string>>;
+  /** A descriptor of ours for its stderr, and one for fd 3. Its stdin and stdout are empty. */
+  stderr: number;
+  result: number;
+}
+
+/** Starts a child in a session of its own, in the root folder: it outlives us, and holds nothing of ours but these files. */
+export function startDetached(file: string, args: readonly string[], options: DetachedOptions): Detached {
+  refuseNul(file, args);
+  const child = execa(file, args, {
+    env: { ...options.env },
+    extendEnv: false,
+    reject: false,
+    buffer: false,
+    cleanup: false,
+    detached: true,
+    cwd: '/',
+    // A descriptor is any number; execa's types know a few of them.
+    stdio: ['ignore', 'ignore', options.stderr as 2, options.result as 2],
+  });
+  return {
+    pid: child.pid,
+    forget: () => child.nodeChildProcess.unref(),
+    ended: child.then(({ exitCode, signal, shortMessage }) => ({
+      exitCode,
+      signal,
+      startError: exitCode === undefined && signal === undefined ? (shortMessage ?? 'unknown') : undefined,
     })),
   };
 }

@@ -77,18 +77,23 @@ export interface FileOwner {
 /** Why a file with this owner and mode must not be trusted, or undefined. */
 export type Distrust = (owner: FileOwner) => string | undefined;
 
+const chunkSize = 65_536;
+
+// In chunks: most files are small, and a buffer of the bound's size costs more than reading them.
 function readBounded(fd: number, most: number): string {
-  const buffer = Buffer.alloc(most + 1);
+  const chunks: Uint8Array[] = [];
   let length = 0;
   for (;;) {
-    const got = readSync(fd, buffer, length, buffer.length - length, null);
+    const chunk = Buffer.allocUnsafe(Math.min(chunkSize, most + 1));
+    const got = readSync(fd, chunk, 0, chunk.length, null);
     length += got;
     // The size is counted here and not taken from stat: /proc says 0, and a file may grow meanwhile.
     if (length > most) throw new Error(`larger than ${most} bytes`);
     if (got === 0) break;
+    chunks.push(chunk.subarray(0, got));
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length));
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
   } catch {
     throw new Error('not valid UTF-8');
   }

@@ -25,11 +25,12 @@ export function printable(text: string, most = 200): string {
 
 /**
  * `value` as JSON that is safe on a terminal: what printable() would escape stands as \uXXXX, which parses back to the same.
+ * Indented by two spaces, or in one line with `indent` 0.
  */
-export function printableJson(value: unknown): string {
+export function printableJson(value: unknown, indent = 2): string {
   const units = (character: string) =>
     Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`);
-  return JSON.stringify(value, null, 2).replace(unsafe, (character) =>
+  return JSON.stringify(value, null, indent).replace(unsafe, (character) =>
     character === '\n' ? character : units(character).join(''),
   );
 }

@@ -1,4 +1,4 @@
-// Owns reading YAML with a place for every key, and editing nothing: the only file that imports the yaml package.
+// Owns reading YAML with a place for every key; yamlEdit.ts changes it. No other file imports the yaml package.
 import { type Document, isAlias, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { CofferdamError } from './errors.ts';
 import { printable } from './printable.ts';

@@ -7,17 +7,30 @@ import { auditCommand } from './audit.ts';
 import { completionCommand } from './completion.ts';
 import type { CliContext } from './context.ts';
 import { applyCommand, diffCommand } from './copy.ts';
+import { cpCommand } from './cp.ts';
+import { createSandboxCommand } from './create.ts';
 import { doctorCommand } from './doctor.ts';
+import { enginesCommand } from './engines.ts';
+import { execCommand } from './exec.ts';
 import { gcCommand } from './gc.ts';
 import { hostOf } from './host.ts';
 import { imageCommand } from './image.ts';
 import { keyCommand } from './key.ts';
+import { killCommand } from './kill.ts';
+import { logsCommand } from './logs.ts';
+import { pauseCommand, unpauseCommand } from './pause.ts';
 import { planCommand } from './plan.ts';
 import { profileCommand } from './profile.ts';
+import { inspectCommand, psCommand } from './ps.ts';
 import { receiptCommand } from './receipt.ts';
+import { pruneCommand, rmCommand } from './rm.ts';
 import { runCommand } from './run.ts';
 import { setupCommand } from './setup.ts';
+import { startCommand } from './start.ts';
+import { statsCommand } from './stats.ts';
+import { stopCommand } from './stop.ts';
 import { verifyCommand } from './verify.ts';
+import { waitCommand } from './wait.ts';
 
 /** Adds every command to the program, in the order of the help text. */
 export function addCommands(program: Command, context: CliContext): void {
@@ -30,6 +43,21 @@ export function addCommands(program: Command, context: CliContext): void {
   };
   const commands = [
     runCommand(context),
+    createSandboxCommand(context),
+    startCommand(context),
+    execCommand(context),
+    psCommand(context),
+    inspectCommand(context),
+    waitCommand(context),
+    logsCommand(context),
+    cpCommand(context),
+    statsCommand(context),
+    pauseCommand(context),
+    unpauseCommand(context),
+    stopCommand(context),
+    killCommand(context),
+    rmCommand(context),
+    pruneCommand(context),
     diffCommand(context),
     applyCommand(context),
     planCommand(context),
@@ -37,6 +65,7 @@ export function addCommands(program: Command, context: CliContext): void {
     imageCommand(context, runInside),
     verifyCommand(context),
     doctorCommand(context),
+    enginesCommand(context),
     setupCommand(context),
     gcCommand(context),
     receiptCommand(context),

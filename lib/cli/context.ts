@@ -9,6 +9,12 @@ export interface Terminal {
   /** Whether stdout / stderr may carry colours and redrawn lines: a terminal, and NO_COLOR unset. */
   readonly outColour: boolean;
   readonly errColour: boolean;
+  /** Whether stdin / stdout / stderr is a terminal, whatever NO_COLOR says. */
+  readonly inIsTerminal: boolean;
+  readonly outIsTerminal: boolean;
+  readonly errIsTerminal: boolean;
+  /** Writes bytes as they are, and settles when the stream takes more: for what a program inside wrote, never to a terminal. */
+  write(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void>;
 }
 
 export interface CliContext {

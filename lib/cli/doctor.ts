@@ -6,8 +6,9 @@ import { readTextIfPresent } from '../base/files.ts';
 import { printable } from '../base/printable.ts';
 import type { Finding, Level } from '../engine/doctor/check.ts';
 import { examine } from '../engine/doctor/examine.ts';
-import { selectEngine } from '../engine/select.ts';
+import { selectEngine, selectIsolating } from '../engine/select.ts';
 import { nameOfUid } from '../engine/subids.ts';
+import type { EngineSettings } from '../engine/types.ts';
 import { definedImages } from '../image/definition.ts';
 import { loadHostConfig } from '../profile/hostConfig.ts';
 import type { CliContext, Terminal } from './context.ts';
@@ -29,6 +30,16 @@ function summary(terminal: Terminal, engine: string, runs: boolean, findings: re
   terminal.out(`${verdict}: ${count('ok')} ok, ${count('warn')} warn, ${count('fail')} fail\n`);
 }
 
+// Where none answers, what is wrong with the first is what a person must mend.
+async function findWanted(name: string, settings: EngineSettings): Promise<string> {
+  if (name !== 'best') return selectEngine(name, settings).name;
+  const best = selectIsolating({ engine: 'best', isolation: 'process' }, settings);
+  return best.then(
+    (engine) => engine.name,
+    () => 'crun',
+  );
+}
+
 export function doctorCommand(context: CliContext): Command {
   return createCommand('doctor')
     .description('Show what this host has and lacks; exit 1 when the engine cannot run')
@@ -38,12 +49,13 @@ export function doctorCommand(context: CliContext): Command {
     .action(async (flags: { engine?: string; json?: true }) => {
       const { paths, uid, gid, terminal } = context;
       const config = loadHostConfig(paths.hostConfig);
-      const { name: engine } = selectEngine(flags.engine ?? config.engine);
+      const engine = await findWanted(flags.engine ?? config.engine, config.engines);
       const { runs, findings } = await examine({
         uid,
         gid,
         user: nameOfUid(readTextIfPresent('/etc/passwd', 16 << 20) ?? '', uid) ?? String(uid),
         engine,
+        settings: config.engines,
         stores: paths.imageStores,
         disks: [paths.imageStores[0] ?? paths.data, paths.state, paths.run],
         floor: config.limits.hostFreeDisk,

@@ -3,15 +3,18 @@ import { printableJson } from '../base/printable.ts';
 import type { Terminal } from './context.ts';
 
 /** Rows as columns padded to the widest cell, two spaces apart, header in upper case. Cells must be printable already. */
-export function printTable(terminal: Terminal, header: readonly string[], rows: readonly (readonly string[])[]): void {
+export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header.map((cell) => cell.toUpperCase()), ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
-  for (const row of all) {
-    const line = row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join('  ');
-    terminal.out(`${line.trimEnd()}\n`);
-  }
+  const lines = all.map((row) =>
+    row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '),
+  );
+  return lines.map((line) => `${line.trimEnd()}\n`).join('');
+}
+
+/** Prints such a table. */
+export function printTable(terminal: Terminal, header: readonly string[], rows: readonly (readonly string[])[]): void {
+  terminal.out(renderTable(header, rows));
 }
 
 /** One JSON document, two spaces indented, newline-ended; harmless on a terminal whatever its strings hold. */

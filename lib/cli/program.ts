@@ -2,6 +2,7 @@
 import { type Command, createCommand } from 'commander';
 import { addCommands } from './commands.ts';
 import type { CliContext } from './context.ts';
+import { settle } from './tree.ts';
 
 const examples = `
 Examples:
@@ -9,21 +10,6 @@ Examples:
   sandbox run --profile python-tools -- python3 -c 'print("hello from inside")'
   sandbox profile ls
   sandbox image build python-tools`;
-
-/** `sandbox image build` for the command that says it. */
-function pathOf(command: Command): string {
-  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
-}
-
-function settle(command: Command, context: CliContext): void {
-  const { out, err } = context.terminal;
-  command.exitOverride().configureOutput({
-    writeOut: out,
-    writeErr: err,
-    outputError: (text, write) => write(`sandbox: ${text.replace(/^error: /, '')}  see: ${pathOf(command)} --help\n`),
-  });
-  for (const sub of command.commands) settle(sub, context);
-}
 
 /** The whole tree. Parsing throws CommanderError for bad usage, after saying what is wrong. */
 export function createProgram(context: CliContext): Command {

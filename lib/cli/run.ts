@@ -23,6 +23,7 @@ interface RunFlags {
   cpus?: string;
   pids?: string;
   engine?: string;
+  isolation?: string;
   artifacts?: string;
   id?: string;
   taskId?: string;
@@ -80,10 +81,10 @@ function checkCommand(
 async function runAction(argv: string[], flags: RunFlags, context: CliContext, command: Command): Promise<void> {
   checkCommand(argv, flags, command);
   const host = hostOf(context);
-  const { memory, cpus, pids, timeout, engine, env, label } = flags;
+  const { memory, cpus, pids, timeout, engine, isolation, env, label } = flags;
   const wish = {
     profile: flags.profile,
-    overrides: { memory, cpus, pids, timeout, engine, env, labels: label },
+    overrides: { memory, cpus, pids, timeout, engine, isolation, env, labels: label },
     workspace: flags.workspace,
   };
   if (flags.dryRun === true) {
@@ -134,7 +135,8 @@ export function runCommand(context: CliContext): Command {
       .option('--memory <size>', 'memory and swap, such as 512m')
       .option('--cpus <number>', 'cores, such as 0.5')
       .option('--pids <number>', 'processes and threads')
-      .option('--engine <name>', 'crun or podman')
+      .option('--engine <name>', 'crun, podman or docker')
+      .option('--isolation <tier>', 'gvisor: a kernel of its own in user space, by runsc')
       .option('--artifacts <dir>', 'copy what the program leaves in /artifacts to this new or empty folder')
       .option('--id <id>', 'id of the run; made for you otherwise')
       .option('--task-id <id>', 'passed on as SANDBOX_TASK_ID and recorded')

@@ -1,6 +1,7 @@
-// Owns dist/build.json: the digest of everything that was built. A plan made by another build is compiled again.
+// Owns dist/build.json and dist/build-DIGEST/: what was built. A plan made by another build is compiled again, and
+// bin/sandbox sees without reading a file that an entry of its index is of another build.
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../base/files.ts';
 
@@ -13,4 +14,8 @@ for (const folder of [built, shell]) {
       hash.update(name).update(readFileSync(join(folder, name)));
   }
 }
-writeFileAtomic(join(built, 'build.json'), `${JSON.stringify({ digest: `sha256:${hash.digest('hex')}` })}\n`, 0o644);
+const digest = hash.digest('hex');
+writeFileAtomic(join(built, 'build.json'), `${JSON.stringify({ digest: `sha256:${digest}` })}\n`, 0o644);
+for (const name of readdirSync(built).filter((found) => found.startsWith('build-')))
+  rmSync(join(built, name), { recursive: true });
+mkdirSync(join(built, `build-${digest}`), { mode: 0o755 });

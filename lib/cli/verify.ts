@@ -14,6 +14,7 @@ import { printJson, printTable } from './print.ts';
 interface VerifyFlags {
   profile: string;
   engine?: string;
+  isolation?: string;
   workspace?: string;
   json?: true;
   list?: true;
@@ -90,7 +91,8 @@ export function verifyCommand(context: CliContext): Command {
   return createCommand('verify')
     .description('Start one sandbox, look at it from outside and inside, and say check by check what holds')
     .option('-p, --profile <name>', 'profile name, or a path to a file', 'default')
-    .option('--engine <name>', 'crun or podman')
+    .option('--engine <name>', 'crun, podman or docker')
+    .option('--isolation <tier>', 'as in sandbox run')
     .option('-w, --workspace <dir[:mode]>', 'as in sandbox run, for profiles that need a folder')
     .option('--json', 'print {profile, engine, unconfined, ok, counts, checks}')
     .option('--unconfined', 'run the checks that have a control without any sandbox: each must fail')
@@ -106,8 +108,8 @@ export function verifyCommand(context: CliContext): Command {
         printList(terminal, flags.json === true);
         return;
       }
-      const { profile, engine, workspace } = flags;
-      const wish = { profile, overrides: { engine }, workspace };
+      const { profile, engine, isolation, workspace } = flags;
+      const wish = { profile, overrides: { engine, isolation }, workspace };
       if (flags.unconfined === true) refuseRoot(context, flags);
       const verify = flags.unconfined === true ? verifyControls : verifySandbox;
       const verified = await verify(wish, hostOf(context));

@@ -3,8 +3,8 @@ import type { Profile } from '../profile/schema.ts';
 
 export interface CgroupParents {
   readonly version: 1 | 2;
-  /** Folders under which the launcher makes its leaf: v1 one per controller (memory, pids, cpu), v2 one. */
-  readonly folders: readonly { readonly controllers: readonly Controller[]; readonly path: string }[];
+  /** Folders under which the launcher makes its leaf: v1 one per controller (memory, pids, cpu; the freezer where it is had), v2 one. */
+  readonly folders: readonly { readonly controllers: readonly LeafController[]; readonly path: string }[];
   /** v2 under systemd: the delegated unit that the folder is of. */
   readonly unit?: CgroupUnit;
 }
@@ -23,6 +23,18 @@ export interface CgroupUnit {
 /** What every run is bounded by. */
 export const controllers = ['memory', 'pids', 'cpu'] as const;
 export type Controller = (typeof controllers)[number];
+
+/**
+ * The freezer bounds nothing: without it a run can be had, and not paused. v2 has it in every group. It comes first, because on v1
+ * nothing that is frozen dies: who empties leaves in this order thaws before anything else.
+ */
+export const leafControllers = ['freezer', ...controllers] as const;
+export type LeafController = (typeof leafControllers)[number];
+
+/** Whether a folder is needed for limits. */
+export function boundsRuns(folder: CgroupParents['folders'][number]): boolean {
+  return folder.controllers.some((controller) => controller !== 'freezer');
+}
 
 /** Mount point of each v1 controller, and of the v2 hierarchy, from the text of /proc/self/mountinfo (proc(5)). */
 export function parseCgroupMounts(mountinfo: string): { v1: Map<string, string>; v2: string | undefined } {
@@ -75,7 +87,7 @@ export function leafWrites(version: 1 | 2, limits: Profile['limits']): LeafWrite
 }
 
 /** The folder that holds the leaves of `controller`; undefined where a best effort goes without. */
-export function parentOf(parents: CgroupParents, controller: Controller): string | undefined {
+export function parentOf(parents: CgroupParents, controller: LeafController): string | undefined {
   return parents.folders.find((folder) => folder.controllers.includes(controller))?.path;
 }
 

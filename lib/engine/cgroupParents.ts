@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
-import type { CgroupParents } from './cgroup.ts';
+import { boundsRuns, type CgroupParents } from './cgroup.ts';
 import { locateCgroups } from './cgroupPlace.ts';
 import { claimUnit, handDown, isClaimed, startRunsUnit } from './cgroupUnit.ts';
 
@@ -38,12 +38,12 @@ async function ensureFolder(parents: CgroupParents, folder: Folder, uid: number)
  * anybody else needs those that `sandbox setup` made. Throws LIMIT_UNENFORCEABLE.
  */
 export async function ensureCgroupParents(parents: CgroupParents, callerUid: number): Promise<void> {
-  for (const folder of parents.folders) await ensureFolder(parents, folder, callerUid);
+  for (const folder of parents.folders.filter(boundsRuns)) await ensureFolder(parents, folder, callerUid);
 }
 
 /**
  * The parents of this caller's leaves, ready. With `strict` false, those that could be had: folders are missing from the
- * answer, and the launch script says which limits went with them. Throws LIMIT_UNENFORCEABLE, HOST_UNPREPARED when strict.
+ * answer, and the launch script says which limits went with them. So it is always with the freezer, which is no limit. Throws LIMIT_UNENFORCEABLE, HOST_UNPREPARED when strict.
  */
 export async function prepareCgroups(uid: number, strict: boolean): Promise<CgroupParents> {
   let parents: CgroupParents = { version: 2, folders: [] };
@@ -58,7 +58,7 @@ export async function prepareCgroups(uid: number, strict: boolean): Promise<Cgro
       await ensureFolder(parents, folder, uid);
       ready.push(folder);
     } catch (error) {
-      if (strict) throw error;
+      if (strict && boundsRuns(folder)) throw error;
     }
   }
   return { ...parents, folders: ready };

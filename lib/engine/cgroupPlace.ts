@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { runToolSync } from '../base/exec.ts';
 import { readTextIfPresent } from '../base/files.ts';
-import { type CgroupParents, type CgroupUnit, controllers, parseCgroupMounts } from './cgroup.ts';
+import { type CgroupParents, type CgroupUnit, controllers, leafControllers, parseCgroupMounts } from './cgroup.ts';
 
 /** What the place depends on. */
 export interface CgroupHost {
@@ -83,7 +83,9 @@ export function locateCgroups(uid: number, host: CgroupHost = readCgroupHost()):
   const { v1, v2 } = parseCgroupMounts(host.mountinfo);
   const missing = controllers.filter((controller) => !v1.has(controller));
   if (missing.length === 0) {
-    const folders = controllers.map((name) => ({ controllers: [name], path: `${v1.get(name)}/cofferdam/${uid}` }));
+    const folders = leafControllers
+      .filter((name) => v1.has(name))
+      .map((name) => ({ controllers: [name], path: `${v1.get(name)}/cofferdam/${uid}` }));
     return { version: 1, folders };
   }
   if (v2 === undefined || missing.length < controllers.length) {
@@ -94,4 +96,14 @@ export function locateCgroups(uid: number, host: CgroupHost = readCgroupHost()):
   if (!host.systemd) return { version: 2, folders: [{ controllers, path: `${v2}/cofferdam/${uid}` }] };
   const { group, unit } = findOwnUnit(host, v2, uid) ?? placeRuns(host, uid);
   return { version: 2, folders: [{ controllers, path: join(v2, group) }], unit };
+}
+
+/** The same, or undefined on a host without the controllers: only a best effort runs there. */
+export function findCgroups(uid: number): CgroupParents | undefined {
+  try {
+    return locateCgroups(uid);
+  } catch (error) {
+    if (error instanceof CofferdamError && error.code === 'HOST_UNPREPARED') return undefined;
+    throw error;
+  }
 }

@@ -1,9 +1,15 @@
 // Owns the default engine: crun, given our own bundle. Everything it enforces stands in the spec.
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { z } from 'zod';
 import { CofferdamError } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
-import { findTool } from './tools.ts';
+import { initTarget } from '../spec/mounts.ts';
+import type { OciSpec } from '../spec/types.ts';
+import { crunEnter } from './crunEnter.ts';
+import { findTool, requireTool } from './tools.ts';
 import type { Engine, EngineProbe } from './types.ts';
-import { variable } from './words.ts';
+import { type ShellWord, variable } from './words.ts';
 
 /** Fixed in the version named; older ones have it. */
 const fixes: readonly { readonly in: readonly [number, number, number]; readonly text: string }[] = [
@@ -42,18 +48,73 @@ async function probe(): Promise<EngineProbe> {
   };
 }
 
+/** Where the supervisor hands the user namespace over (lib/run/native/child.h, USER_SPACE). */
+const userSpace = '/proc/self/fd/4';
+
+/**
+ * The spec as crun gets it. The filter is the BPF of the annotation, which every crun that `probe` takes loads as it is; the
+ * section is then never compiled, only parsed at every start. What stands in its place kills a program at its first
+ * system call, so that a runtime which did not know the annotation would run nothing rather than run it unfiltered.
+ */
+export function lowerForCrun(spec: OciSpec, ownSpace: boolean): OciSpec {
+  const { linux } = spec;
+  const namespaces = linux.namespaces.map((entry) =>
+    ownSpace && entry.type === 'user' ? { type: 'user', path: userSpace } : entry,
+  );
+  return { ...spec, linux: { ...linux, namespaces, seccomp: { defaultAction: 'SCMP_ACT_KILL_PROCESS' } } };
+}
+
+// crun would start the two tools one after the other; the supervisor starts both while it makes the rest ready.
+function mapOptions({ process }: OciSpec): ShellWord[] {
+  const map = (kind: 'uid' | 'gid'): ShellWord => [
+    '0 ',
+    variable(`root_${kind}`),
+    ` 1 ${process.user[kind]} `,
+    variable(`program_${kind}`),
+    ' 1',
+  ];
+  return [
+    '--map-uids',
+    map('uid'),
+    '--map-gids',
+    map('gid'),
+    '--newuidmap',
+    requireTool('newuidmap', 'uidmap'),
+    '--newgidmap',
+    requireTool('newgidmap', 'uidmap'),
+  ];
+}
+
+const statusSchema = z.looseObject({ pid: z.int().min(2) });
+
+// crun writes its state while the process is still crun itself, inside a half-made sandbox.
+function isReady({ id, runDirectory }: { id: string; runDirectory: string }): boolean {
+  try {
+    const { pid } = statusSchema.parse(JSON.parse(readFileSync(`${runDirectory}/crun/${id}/status`, 'utf8')));
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === basename(initTarget);
+  } catch {
+    // Not written yet, or ended already.
+    return false;
+  }
+}
+
 export const crunEngine: Engine = {
   name: 'crun',
   probe,
   refuse() {
     // Every key that this version enforces at all is enforced here; the others were refused when the profile was loaded.
   },
-  command({ probe: found }) {
+  command(input) {
+    const { probe: found } = input;
+    const ownSpace = input.callerUid !== 0 && !input.inOuterIds;
     return {
       writesConfig: true,
+      config: lowerForCrun(input.spec, ownSpace),
+      supervision: ['--seal', ...(ownSpace ? mapOptions(input.spec) : [])],
       appendsArguments: false,
       files: {},
-      env: [],
+      // crun clones its own binary by way of a file in this folder, else in /tmp: what a kill leaves there goes with the run.
+      env: [{ name: '_LIBCONTAINER_STATEDIR', value: [variable('run_dir')] }],
       words: [
         found.path,
         // State beside the run, so that removing the run's folder removes it too.
@@ -72,5 +133,10 @@ export const crunEngine: Engine = {
         [variable('id')],
       ],
     };
+  },
+  life: {
+    isReady,
+    signal: ({ id, runDirectory, path }, signal) => [path, '--root', `${runDirectory}/crun`, 'kill', id, signal],
+    enter: crunEnter,
   },
 };

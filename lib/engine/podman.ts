@@ -1,13 +1,12 @@
 // Owns the podman engine: the same spec as crun gets, lowered to flags, run in namespaces that end with the supervisor.
 import { CofferdamError } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
-import { formatSize } from '../base/units.ts';
-import type { Profile } from '../profile/schema.ts';
 import { crunEngine } from './crun.ts';
+import { engineSeccomp } from './flags/seccomp.ts';
+import { engineCannot, refuseImpossible } from './matrix.ts';
 import { renderContainersConf, renderStorageConf } from './podman/config.ts';
 import { lowerSpec } from './podman/lower.ts';
 import { renderInside, renderOutside } from './podman/script.ts';
-import { podmanSeccomp } from './podman/seccomp.ts';
 import { findTool, requireTool } from './tools.ts';
 import type { Engine, EngineCommand, EngineInput, EngineProbe } from './types.ts';
 import { type ShellWord, variable } from './words.ts';
@@ -37,31 +36,7 @@ async function probe(): Promise<EngineProbe> {
   return { path, version: `${version.join('.')}+crun.${crun.version}`, weaknesses: crun.weaknesses };
 }
 
-/** podman's client and monitor live in the sandbox's own control group: what they need at the least. */
-const leastMemory = 96 * 1024 ** 2;
-const leastPids = 64;
-
-function cannot(field: string, why: string): CofferdamError {
-  return new CofferdamError('ENGINE_CANNOT', `podman cannot enforce ${field}: ${why}; crun can`, {
-    remedy: 'use --engine crun',
-  });
-}
-
-function refuse({ limits, mounts, workdir }: Profile): void {
-  if (limits.memory < leastMemory) {
-    throw cannot(
-      'limits.memory',
-      `its own processes are charged to the sandbox and need ${formatSize(leastMemory)} at the least`,
-    );
-  }
-  if (limits.pids < leastPids) {
-    throw cannot('limits.pids', `its own threads count as the sandbox's, ${leastPids} at the least`);
-  }
-  // Its --mount option is a list separated by commas, without a way to quote them.
-  const unwritable = mounts.findIndex(({ target }) => /[,"\n]/.test(target));
-  if (unwritable !== -1) throw cannot(`mounts[${unwritable}].target`, 'its options have no way to write the path');
-  if (/[\n]/.test(workdir)) throw cannot('workdir', 'its options have no way to write the path');
-}
+const cannot = (field: string, why: string) => engineCannot('podman', field, why, ['crun']);
 
 const passed = [
   'run_dir',
@@ -102,9 +77,14 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
       'podman-inside': renderInside({ ...script, ...lowered }),
       'containers.conf': renderContainersConf(tools),
       'storage.conf': renderStorageConf(),
-      'seccomp.json': `${JSON.stringify(podmanSeccomp(spec.linux.seccomp), null, 1)}\n`,
+      'seccomp.json': `${JSON.stringify(engineSeccomp(spec.linux.seccomp), null, 1)}\n`,
     },
   };
 }
 
-export const podmanEngine: Engine = { name: 'podman', probe, refuse, command };
+export const podmanEngine: Engine = {
+  name: 'podman',
+  probe,
+  refuse: (profile, asking) => refuseImpossible('podman', profile, asking),
+  command,
+};

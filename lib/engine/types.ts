@@ -1,7 +1,30 @@
 // Owns what every engine offers: probe, refuse, and the command that a launch script ends in.
+import type { Digest } from '../image/schema.ts';
+import type { HostConfig } from '../profile/hostConfig.ts';
 import type { Profile } from '../profile/schema.ts';
 import type { OciSpec } from '../spec/types.ts';
+import type { CgroupParents } from './cgroup.ts';
 import type { ShellWord } from './words.ts';
+
+/** runsc stands in crun's place where a profile asks for gVisor (select.ts). */
+export type EngineName = 'crun' | 'podman' | 'docker' | 'runsc';
+
+/** Where the daemons of engines are: of the host's configuration. */
+export type EngineSettings = HostConfig['engines'];
+
+/** What a run asks of an engine beside its profile. */
+export interface Asking {
+  readonly callerUid: number;
+  /** Whether artifacts are to be copied out. */
+  readonly collectsArtifacts: boolean;
+}
+
+/** An image as it lies on this host. */
+export interface EngineImage {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly rootfs: string;
+}
 
 export interface EngineProbe {
   /** Absolute path of the runtime's or client's binary. */
@@ -17,13 +40,25 @@ export interface EngineInput {
   readonly spec: OciSpec;
   readonly probe: EngineProbe;
   readonly callerUid: number;
+  /** Where the run's own control groups are. */
+  readonly cgroups: CgroupParents;
+  /** Folder in which every live run has its record; it tells our containers from those of others. */
+  readonly records: string;
+  /** What `import` gave. */
+  readonly imported: string | undefined;
   /** A folder of the plan: files that `files` names are written there, read-only. */
   readonly planDirectory: string;
+  /** Whether the run is started in a user namespace that maps all of a plain user's ids (lib/run/invoke.ts). */
+  readonly inOuterIds: boolean;
 }
 
 export interface EngineCommand {
-  /** Whether the launch script writes `$run_dir/config.json` from the spec. */
+  /** Whether the launch script writes `$run_dir/config.json`. */
   readonly writesConfig: boolean;
+  /** What it writes there, where that is not the spec as it came. */
+  readonly config?: OciSpec;
+  /** Options of the supervisor for this engine alone (docs/decisions/0011-fewer-processes.md). */
+  readonly supervision?: readonly ShellWord[];
   /** The runtime's command up to the guest's arguments. */
   readonly words: readonly ShellWord[];
   /** Whether the guest's arguments follow the command (podman), or stand in config.json (crun). */
@@ -34,11 +69,47 @@ export interface EngineCommand {
   readonly env: readonly { readonly name: string; readonly value: ShellWord }[];
 }
 
+/** A run that lives, as an engine reaches it. */
+export interface LiveRun {
+  readonly id: string;
+  /** `<runs>/ID`. */
+  readonly runDirectory: string;
+  /** Absolute path of the runtime's binary. */
+  readonly path: string;
+}
+
+/** How a command is brought into a sandbox that lives. */
+export interface EngineEnter {
+  /** Once for each run, before the first command: gives the host's pid of the sandbox's program. Throws SANDBOX_STATE, ENGINE_CANNOT. */
+  prepare(run: LiveRun): Promise<number>;
+  /**
+   * The command, for a process that `$run_dir/config.json` describes (OCI runtime-spec, "process"); `run_dir` is a folder of this
+   * execution. With a terminal the engine hands its master out at the socket `$run_dir/tty`.
+   */
+  command(run: LiveRun, terminal: boolean): Required<Pick<EngineCommand, 'supervision' | 'words'>>;
+}
+
+/** How a sandbox is reached while it lives. */
+export interface EngineLife {
+  /** Whether it can be reached: its program runs, or is about to under an init that does. */
+  isReady(run: Pick<LiveRun, 'id' | 'runDirectory'>): boolean;
+  /** The command that sends a signal (`TERM`, `USR1`) to the program. */
+  signal(run: LiveRun, signal: string): readonly string[];
+  /** Absent where the engine brings nothing in. */
+  readonly enter?: EngineEnter;
+}
+
 export interface Engine {
-  readonly name: 'crun' | 'podman';
+  readonly name: EngineName;
   /** Throws ENGINE_MISSING with the package to install. */
   probe(): Promise<EngineProbe>;
   /** Throws ENGINE_CANNOT naming the field, this engine, and one that can. */
-  refuse(profile: Profile): void;
+  refuse(profile: Profile, asking: Asking): void;
+  /** Brings the image to where this engine takes it from and gives its name there; `folder` takes what is written meanwhile. */
+  import?(image: EngineImage, probe: EngineProbe, folder: string): Promise<string>;
   command(input: EngineInput): EngineCommand;
+  /** Removes what the engine itself still keeps of runs that `isLive` does not know; gives their ids. */
+  sweep?(probe: EngineProbe, records: string, isLive: (id: string) => boolean): Promise<string[]>;
+  /** Absent where an engine keeps no sandbox between commands. */
+  readonly life?: EngineLife;
 }

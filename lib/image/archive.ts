@@ -10,7 +10,7 @@ import type { Digest } from './schema.ts';
 const block = 512;
 const time = new Date(imageEpoch * 1000);
 
-interface Fields {
+export interface EntryFields {
   path: string;
   type: 'File' | 'Directory' | 'SymbolicLink' | 'Link';
   mode: number;
@@ -18,7 +18,8 @@ interface Fields {
   linkpath?: string;
 }
 
-function encodeHeader(fields: Fields): Uint8Array[] {
+/** The header of one entry, of owner 0:0 and the fixed time, with an extended one before it where the path needs it. */
+export function encodeHeader(fields: EntryFields): Uint8Array[] {
   const common = { ...fields, uid: 0, gid: 0, uname: '', gname: '', mtime: time };
   const buffer = Buffer.alloc(block);
   const needsPax = new Header(common).encode(buffer);

@@ -17,8 +17,6 @@ const listed = (entries: readonly unknown[]) => (entries.length === 0 ? undefine
 const other = <T extends string>(value: T, ...enforced: readonly T[]) => (enforced.includes(value) ? undefined : value);
 
 export const unenforced: readonly Unenforced[] = [
-  { path: ['engine'], what: 'nerdctl, docker', asked: (profile) => other(profile.engine, 'crun', 'podman') },
-  { path: ['isolation'], what: 'gvisor', asked: (profile) => other(profile.isolation, 'process') },
   {
     path: ['workspace', 'mode'],
     what: 'task',

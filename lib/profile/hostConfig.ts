@@ -6,7 +6,7 @@ import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
 import { type FileOwner, readTextIfPresent } from '../base/files.ts';
 import { parseStrict } from '../base/strict.ts';
 import { type KeyPath, parseYaml } from '../base/yaml.ts';
-import { absolutePath, duration, size } from './fields.ts';
+import { absolutePath, duration, engineName, size } from './fields.ts';
 
 const limits = z
   .strictObject({
@@ -25,9 +25,22 @@ const limits = z
   .prefault({})
   .describe('Most that one run may be given.');
 
+const engines = z
+  .strictObject({
+    docker: z
+      .strictObject({ socket: absolutePath.default('/run/docker.sock').describe('Socket of the daemon.') })
+      .prefault({})
+      .describe("Docker. DOCKER_HOST and the client's own configuration are not read."),
+  })
+  .prefault({})
+  .describe('Where the daemons of engines are.');
+
 export const hostConfigSchema = z
   .strictObject({
-    engine: z.enum(['crun', 'podman']).default('crun').describe('Engine of profiles that name none.'),
+    engine: engineName.describe(
+      'Engine of profiles that name none. Default best: the first of the others that answers.',
+    ),
+    engines,
     limits,
     workspaceModes: z
       .array(z.enum(['scratch', 'ro', 'rw', 'copy']))

@@ -17,6 +17,8 @@ export interface Overrides {
   readonly pids?: string | undefined;
   readonly timeout?: string | undefined;
   readonly engine?: string | undefined;
+  /** `process` or `gvisor`. */
+  readonly isolation?: string | undefined;
   /** `NAME=value`, each; the last of one name holds. A bare NAME is refused: nothing is taken from our environment. */
   readonly env?: readonly string[] | undefined;
   /** The mode of `--workspace DIR:mode`. */
@@ -31,6 +33,7 @@ const flagOf: Readonly<Record<string, string>> = {
   'limits.pids': '--pids',
   'limits.timeout': '--timeout',
   engine: '--engine',
+  isolation: '--isolation',
   env: '--env',
   'workspace.mode': '--workspace',
   labels: '--label',
@@ -63,6 +66,13 @@ function toPairs(words: readonly string[], flag: string, code: 'ENV_INVALID' | '
   return Object.fromEntries(pairs);
 }
 
+/** Variables of `--env NAME=value`, checked. Throws ENV_INVALID, ENV_SECRET (never with the value). */
+export function parseEnvironment(words: readonly string[]): Readonly<Record<string, string>> {
+  const env = toPairs(words, '--env', 'ENV_INVALID');
+  checkEnvironment(env, () => '--env ');
+  return env;
+}
+
 /** The flags as keys of a profile. */
 function toKeys(flags: Overrides) {
   const limits = {
@@ -76,6 +86,7 @@ function toKeys(flags: Overrides) {
     env: toPairs(flags.env ?? [], '--env', 'ENV_INVALID'),
     labels: toPairs(flags.labels ?? [], '--label', 'VALUE_INVALID'),
     ...(flags.engine === undefined ? {} : { engine: flags.engine }),
+    ...(flags.isolation === undefined ? {} : { isolation: flags.isolation }),
     ...(flags.workspace === undefined ? {} : { workspace: { mode: flags.workspace } }),
   };
 }
@@ -102,10 +113,16 @@ export function applyOverrides(
   const asked = parsed.data;
   refuseUnenforced({ profile: asked, where: (path) => flagAt(path) ?? keyText(path) });
   const { profile } = loaded;
+  if (flags.isolation === 'process' && profile.isolation === 'gvisor') {
+    throw new CofferdamError('VALUE_INVALID', '--isolation: process is looser than the gvisor of the profile', {
+      remedy: 'leave --isolation out, or choose another profile',
+    });
+  }
   const given = <T>(flag: string | undefined, value: T, otherwise: T) => (flag === undefined ? otherwise : value);
   const changed: Profile = {
     ...profile,
     engine: given(flags.engine, asked.engine, profile.engine),
+    isolation: given(flags.isolation, asked.isolation, profile.isolation),
     env: { ...profile.env, ...asked.env },
     labels: { ...profile.labels, ...asked.labels },
     workspace: { ...profile.workspace, mode: given(flags.workspace, asked.workspace.mode, profile.workspace.mode) },

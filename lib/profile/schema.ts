@@ -4,6 +4,7 @@ import {
   absolutePath,
   digest,
   duration,
+  engineName,
   environmentName,
   id,
   insidePath,
@@ -144,7 +145,9 @@ export const profileSchema = z
     extends: name.optional().describe('Another profile; this one may only tighten it.'),
     description: z.string().max(500).default('').describe('One line for people.'),
     image,
-    engine: z.enum(['crun', 'podman', 'nerdctl', 'docker']).default('crun').describe('What starts the container.'),
+    engine: engineName.describe(
+      'What starts the container. Default best: what the host configuration says, or the first of the others that answers.',
+    ),
     isolation: z
       .enum(['process', 'gvisor'])
       .default('process')

@@ -4,12 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CofferdamError, errnoOf } from '../base/errors.ts';
-import { ensureDirectory, readTextIfPresent, writeFileAtomic } from '../base/files.ts';
+import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
+import { ensureDirectory, writeFileAtomic } from '../base/files.ts';
 import { printable } from '../base/printable.ts';
 import { bootId, startTimeOf } from '../base/process.ts';
+import { type BytePath, showPath } from './beneath.ts';
 import type { GuardedMarks } from './guarded.ts';
 import { isWithin } from './hostPlaces.ts';
+import { listNames, moveAside, pathOf, type Quarantined, readOwnFile, type Stuck } from './ownFiles.ts';
 import { type SetAside, setAsideNew } from './setAside.ts';
 
 const claimSchema = z.strictObject({
@@ -46,20 +48,28 @@ function isLive({ pid, started, boot }: ClaimText): boolean {
   return boot === bootId() && startTimeOf(pid) === started;
 }
 
-function readClaims(claims: string): { file: string; claim: ClaimText }[] {
-  ensureDirectory(claims);
-  return readdirSync(claims)
-    .filter((name) => name.endsWith('.claim'))
-    .flatMap((name) => {
-      const file = join(claims, name);
-      const text = readTextIfPresent(file, 64 << 20);
-      if (text === undefined) return [];
-      try {
-        return [{ file, claim: claimSchema.parse(JSON.parse(text)) }];
-      } catch (cause) {
-        throw new CofferdamError('CONFIG_UNREADABLE', `${printable(file)} is damaged`, { cause });
-      }
-    });
+const mostClaimBytes = 64 << 20;
+
+interface ReadClaims {
+  readonly claims: readonly { file: string; claim: ClaimText }[];
+  /** Which folder they stand for nobody knows. */
+  readonly damaged: readonly { name: BytePath; why: string }[];
+}
+
+function readClaims(folder: string): ReadClaims {
+  const claims: { file: string; claim: ClaimText }[] = [];
+  const damaged: { name: BytePath; why: string }[] = [];
+  for (const name of listNames(folder).filter((one) => one.endsWith('.claim'))) {
+    const read = readOwnFile(pathOf(folder, name), mostClaimBytes);
+    if (read.kind === 'foreign') damaged.push({ name, why: read.why });
+    if (read.kind !== 'file') continue;
+    try {
+      claims.push({ file: join(folder, name), claim: claimSchema.parse(JSON.parse(read.text)) });
+    } catch {
+      damaged.push({ name, why: 'is no claim of this version' });
+    }
+  }
+  return { claims, damaged };
 }
 
 /**
@@ -76,6 +86,16 @@ export function conflicts(one: Pick<ClaimText, 'source' | 'mode'>, other: Pick<C
   return endangers(one, other) || endangers(other, one);
 }
 
+// It may be the claim of this very folder: of a guest that writes to it now, or of one that did and was killed.
+function refuseDamaged(claims: string, { damaged: [first] }: ReadClaims): void {
+  if (first === undefined) return;
+  throw new CofferdamError(
+    'WORKSPACE_IN_USE',
+    `a claim of a folder ${first.why} (${printable(claims)}/${showPath(first.name)}), so which folder a sandbox may write to is unknown`,
+    { remedy: 'when no other sandbox runs: sandbox gc' },
+  );
+}
+
 /**
  * Claims a folder for a run of this process. Written first and compared afterwards, so that of two at once at most one goes on.
  * Throws WORKSPACE_IN_USE.
@@ -89,7 +109,9 @@ export function claimFolder({ claims, source, mode }: ClaimRequest): Claim {
   const release = () => rmSync(file, { force: true });
   write(own);
   try {
-    const others = readClaims(claims).filter((found) => found.file !== file);
+    const read = readClaims(claims);
+    refuseDamaged(claims, read);
+    const others = read.claims.filter((found) => found.file !== file);
     // What a dead process never armed stands for nothing; armed, for a folder that nobody has looked through yet.
     const over = others.filter((found) => found.claim.marks === undefined && !isLive(found.claim));
     for (const found of over) rmSync(found.file, { force: true });
@@ -115,25 +137,50 @@ export interface SweepRequest {
   readonly claims: string;
   /** A folder of the state; what is set aside goes to numbered folders in it. */
   readonly destination: string;
+  /** Where damaged claims go; undefined leaves them, and with them the refusal of every folder. */
+  readonly quarantine: string | undefined;
   readonly signal: AbortSignal;
 }
 
+export interface Swept {
+  readonly setAside: readonly SetAside[];
+  /** Folders that could not be looked through: their claims stay, and they are refused. */
+  readonly stuck: readonly Stuck[];
+  readonly quarantined: readonly Quarantined[];
+}
+
+async function lookThrough({ source, marks }: ClaimText, { destination, signal }: SweepRequest): Promise<SetAside[]> {
+  if (marks === undefined || !existsAsFolder(source)) return [];
+  const before = { places: new Map(marks.places), expected: marks.expected };
+  const kept = join(destination, `killed-${randomBytes(8).toString('hex')}`);
+  return setAsideNew({ source, before, destination: kept, signal });
+}
+
+function dropDamaged({ claims, quarantine }: SweepRequest, { damaged }: ReadClaims): Quarantined[] {
+  if (quarantine === undefined) return [];
+  return damaged.map(({ name, why }) => {
+    const text = `${why}; a folder that a killed sandbox wrote to may never have been looked through: read there which`;
+    return { file: `${claims}/${showPath(name)}`, why: text, kept: moveAside(quarantine, claims, name) };
+  });
+}
+
 /**
- * Looks through the folders that killed runs wrote to and drops the claims of dead processes. Throws what setAsideNew
- * throws; that folder's claim then stays. A folder that is gone has nothing to be looked through.
+ * Looks through the folders that killed runs wrote to and drops the claims of dead processes. A folder that is gone has
+ * nothing to be looked through.
  */
-export async function sweepClaims({ claims, destination, signal }: SweepRequest): Promise<SetAside[]> {
-  const moved: SetAside[] = [];
-  for (const { file, claim } of readClaims(claims).filter((found) => !isLive(found.claim))) {
-    const { source, marks } = claim;
-    if (marks !== undefined && existsAsFolder(source)) {
-      const before = { places: new Map(marks.places), expected: marks.expected };
-      const kept = join(destination, `killed-${randomBytes(8).toString('hex')}`);
-      moved.push(...(await setAsideNew({ source, before, destination: kept, signal })));
+export async function sweepClaims(request: SweepRequest): Promise<Swept> {
+  const setAside: SetAside[] = [];
+  const stuck: Stuck[] = [];
+  const read = readClaims(request.claims);
+  for (const { file, claim } of read.claims.filter((found) => !isLive(found.claim))) {
+    try {
+      setAside.push(...(await lookThrough(claim, request)));
+      rmSync(file, { force: true });
+    } catch (error) {
+      stuck.push({ id: printable(claim.source, 4096), why: printable(messageOf(error), 400) });
     }
-    rmSync(file, { force: true });
   }
-  return moved;
+  return { setAside, stuck, quarantined: dropDamaged(request, read) };
 }
 
 function existsAsFolder(path: string): boolean {

@@ -165,14 +165,22 @@ export async function settleCopy(
   chmodSync(copy.folder, 0o700);
 }
 
-function readCopy(copies: string, id: string): Copy | undefined {
+/** The copy of a run; undefined when there is none, or half of one. Throws CONFIG_UNREADABLE when its meta.json is damaged. */
+export function readCopy(copies: string, id: string): Copy | undefined {
   const places = placesOf(copies, id);
+  const found = lstatSync(places.folder, { throwIfNoEntry: false });
   const text = readTextIfPresent(join(places.folder, 'meta.json'));
-  if (text === undefined) return undefined;
+  if (found === undefined || text === undefined) return undefined;
   try {
-    return { ...metaSchema.parse(JSON.parse(text)), ...places };
+    if (!found.isDirectory()) throw new Error('it is read through a link');
+    const meta = metaSchema.parse(JSON.parse(text));
+    if (meta.id !== id) throw new Error(`it is that of ${meta.id}`);
+    return { ...meta, ...places };
   } catch (cause) {
-    throw new CofferdamError('CONFIG_UNREADABLE', `${printable(places.folder)}/meta.json is damaged`, { cause });
+    throw new CofferdamError('CONFIG_UNREADABLE', `${printable(places.folder)}/meta.json is damaged`, {
+      remedy: 'set the copy aside: sandbox gc',
+      cause,
+    });
   }
 }
 

@@ -205,7 +205,8 @@ function parentOf(path: BytePath): BytePath {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
-function stageName(id: string): string {
+/** In the folder that is applied to. */
+export function stageName(id: string): string {
   return `.cofferdam-apply-${id}`;
 }
 

@@ -1,7 +1,7 @@
 // Owns one run from Node, whole: prepare, copy or mount the workspace, invoke, set aside, and the result object.
 import { CofferdamError, messageOf } from '../base/errors.ts';
 import { checkId, newRunId } from '../base/ids.ts';
-import { locateCgroups } from '../engine/cgroupPlace.ts';
+import { findCgroups } from '../engine/cgroupPlace.ts';
 import { dropArtifactsFolder, prepareArtifactsFolder } from './artifactsFolder.ts';
 import { runFolders } from './folders.ts';
 import { type Invoked, invokePlan } from './invoke.ts';
@@ -147,7 +147,7 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
   } catch (error) {
     const lost = findLost(prepared.folders, id);
     // Killed from outside: the guest must be gone before anybody looks at what it left.
-    await reapRuns(prepared.folders, locateCgroups(host.uid), Date.now());
+    await reapRuns(prepared.folders, findCgroups(host.uid), Date.now());
     // Refused by the launcher: no program ran, so a copy holds nobody's work.
     if (error instanceof CofferdamError && error.code !== 'RUN_LOST') await around.undo();
     else await around.finish();

@@ -33,7 +33,7 @@ export function runFolders(paths: Paths): RunFolders {
     log: join(paths.state, 'runs.log'),
     plans: join(paths.data, 'plans'),
     // The number is that of the entries' form: bin/sandbox reads no other.
-    index: join(paths.data, 'plans', 'index-1'),
+    index: join(paths.data, 'plans', 'index-2'),
     copies: join(paths.state, 'copies'),
     awaited: join(paths.run, 'awaited'),
   };

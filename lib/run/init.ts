@@ -1,10 +1,10 @@
-// Owns our init: a private copy of tini-static, mode 0111, so that the guest can neither read it nor attach to PID 1.
+// Owns placing our init (lib/run/native/init): a private copy, mode 0111, so that the guest can neither read it nor attach to PID 1.
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, lstatSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { CofferdamError } from '../base/errors.ts';
 import { diskError, ensureDirectory } from '../base/files.ts';
 import type { Paths } from '../base/paths.ts';
-import { requireTool } from '../engine/tools.ts';
 
 // The program sees this path in /proc/self/mountinfo: root's copy names nobody's home.
 function findShared(paths: Paths, name: string): string | undefined {
@@ -15,11 +15,15 @@ function findShared(paths: Paths, name: string): string | undefined {
   return found?.isFile() && found.uid === 0 && (found.mode & 0o7777) === 0o111 ? file : undefined;
 }
 
-/** Path of root's copy, or of one below our data folder, made when it is missing. Throws HOST_UNPREPARED without tini-static. */
+/** Path of root's copy, or of one below our data folder, made when it is missing. Throws HOST_UNPREPARED when it is not built. */
 export function ensureInit(paths: Paths): string {
-  const source = requireTool('tini-static', 'tini');
+  const source = join(paths.install, 'dist', 'native', 'init');
+  if (!existsSync(source))
+    throw new CofferdamError('HOST_UNPREPARED', `${source} is missing`, {
+      remedy: join(paths.install, 'bin', 'setup'),
+    });
   const digest = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
-  const name = `tini-${digest}`;
+  const name = `init-${digest}`;
   const shared = findShared(paths, name);
   if (shared !== undefined) return shared;
   const folder = join(paths.data, 'init');

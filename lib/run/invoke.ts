@@ -4,6 +4,7 @@ import { CofferdamError } from '../base/errors.ts';
 import { type Streamed, streamTool, systemPath } from '../base/exec.ts';
 import { printable } from '../base/printable.ts';
 import { requireTool } from '../engine/tools.ts';
+import { Capture } from './capture.ts';
 import type { Collected } from './collect.ts';
 import type { Plan } from './plan.ts';
 import { type Artifact, parseRecord, type RunRecord } from './result.ts';
@@ -29,6 +30,8 @@ export interface InvokeOptions {
   readonly output: 'inherit' | 'capture';
   /** Whether our stdin, or these bytes, go to the program; by default it has an empty one. */
   readonly stdin: 'none' | 'inherit' | Uint8Array;
+  /** Told each piece of captured standard output. */
+  readonly onOutput?: (chunk: Uint8Array) => void;
   /** Aborting cancels the run: TERM, then KILL. */
   readonly signal: AbortSignal;
 }
@@ -56,7 +59,7 @@ function bindingWords({ plan, bindings, output, stdin }: InvokeOptions): string[
     stdout_max: captured ? plan.profile.output.stdout : undefined,
     stderr_max: captured ? plan.profile.output.stderr : undefined,
     result_fd: 3,
-    parent: artifacts === undefined ? process.pid : undefined,
+    parent: process.pid,
   };
   const given = Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   return [...given, '--', ...argv];
@@ -87,26 +90,6 @@ function command(options: InvokeOptions): { file: string; args: string[] } {
   };
 }
 
-class Capture {
-  readonly chunks: Uint8Array[] = [];
-  bytes = 0;
-  readonly most: number;
-  constructor(most: number) {
-    this.most = most;
-  }
-  add(chunk: Uint8Array): void {
-    // The supervisor cuts at the bound; this is the second wall, so that the host never buffers more.
-    const room = this.most - this.bytes;
-    if (room <= 0) return;
-    const kept = chunk.length > room ? chunk.subarray(0, room) : chunk;
-    this.chunks.push(kept);
-    this.bytes += kept.length;
-  }
-  text(): string {
-    return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(Buffer.concat(this.chunks));
-  }
-}
-
 function cancelOn(signal: AbortSignal, child: Streamed): () => void {
   const known = ['SIGINT', 'SIGHUP', 'SIGTERM'] as const;
   const cancel = () => child.kill(known.find((name) => name === signal.reason) ?? 'SIGTERM');
@@ -125,7 +108,7 @@ function readManifest(text: string): Pick<Invoked, 'artifacts' | 'artifactsRefus
 }
 
 /** Throws what the launch script said in place of a record: `fail<TAB>CODE<TAB>MESSAGE<TAB>REMEDY`. */
-function refuseFailure(line: string): void {
+export function refuseFailure(line: string): void {
   const [word, code = '', message = '', remedy = ''] = line.split('\t');
   if (word !== 'fail') return;
   const known = code in catalogue ? (code as ErrorCode) : 'LAUNCH_FAILED';
@@ -147,7 +130,13 @@ export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
     // A Ctrl-C reaches the supervisor once, through us, and not a second time from the terminal.
     detached: 'alone',
     stdin: stdin === 'none' ? 'ignore' : stdin,
-    stdout: output === 'inherit' ? 'inherit' : (chunk) => stdout.add(chunk),
+    stdout:
+      output === 'inherit'
+        ? 'inherit'
+        : (chunk) => {
+            stdout.add(chunk);
+            options.onOutput?.(chunk);
+          },
     stderr: output === 'inherit' ? 'inherit' : (chunk) => stderr.add(chunk),
     result: (chunk) => result.add(chunk),
   });

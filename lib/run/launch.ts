@@ -1,14 +1,6 @@
 // Owns the text of a launch script: what the plan fixes, as variables and functions, and then lib/run/shell/launch.sh.in.
 import type { CgroupParents } from '../engine/cgroup.ts';
-import {
-  boundsSwap,
-  type Controller,
-  type LeafWrite,
-  leafWrites,
-  oomFile,
-  parentOf,
-  pidsFile,
-} from '../engine/cgroup.ts';
+import { boundsSwap, type Controller, leafWrites, oomFile, parentOf, pidsFile } from '../engine/cgroup.ts';
 import type { EngineCommand } from '../engine/types.ts';
 import { quoteLiteral, renderCommand, renderWord } from '../engine/words.ts';
 import type { Profile } from '../profile/schema.ts';
@@ -17,10 +9,10 @@ import { countSlots, type HostIds, idArithmetic, type ProgramIds } from '../spec
 
 export interface LaunchTools {
   readonly awk: string;
-  readonly mkdir: string;
   readonly rm: string;
-  readonly rmdir: string;
   readonly mount: string;
+  /** bin/sandbox itself, for a plan that is stale. */
+  readonly sandbox: string;
   /** Our supervisor (lib/run/native). */
   readonly supervise: string;
   /** Node and our collector, for runs with artifacts. */
@@ -57,13 +49,15 @@ export interface LaunchInput {
 /** How long a program has between TERM and KILL, ms. */
 export const graceMs = 2000;
 
-function assignments(values: Readonly<Record<string, string | number>>): string {
+/** `NAME=value` lines of a POSIX script. */
+export function assignments(values: Readonly<Record<string, string | number>>): string {
   return Object.entries(values)
     .map(([name, value]) => `${name}=${quoteLiteral(String(value))}`)
     .join('\n');
 }
 
-function shellFunction(name: string, body: readonly string[]): string {
+/** A function of a POSIX script, its lines indented. */
+export function shellFunction(name: string, body: readonly string[]): string {
   return `${name}() {\n${body.map((line) => `\t${line.replaceAll('\n', '\n\t')}`).join('\n')}\n}`;
 }
 
@@ -79,47 +73,39 @@ function leafFile(cgroups: CgroupParents, controller: Controller, file: string):
   return parent === undefined ? undefined : `${leafOf(parent)}/${file}`;
 }
 
-function renderFolders({ cgroups, tools }: LaunchInput): string[] {
-  const leaves = cgroups.folders.map(({ path }) => leafOf(path)).join(' ');
-  return [
-    shellFunction('make_folders', [`${tools.mkdir} "$run_dir" "$run_dir/crun" ${leaves}`]),
-    shellFunction('remove_folders', [
-      `${tools.rm} -rf "$run_dir"`,
-      ...(leaves === '' ? [] : [`${tools.rmdir} ${leaves}`]),
-    ]),
-  ];
-}
-
-function renderLimit(cgroups: CgroupParents, { controller, file, value }: LeafWrite): string {
-  const path = leafFile(cgroups, controller, file);
-  const words = `${letters[controller]} ${quoteLiteral(value)}`;
-  if (path === undefined) return `lack ${quoteLiteral(file)} ${words}`;
-  return `${boundsSwap(file) ? 'apply_swap' : 'apply'} ${path} ${words}`;
+/** Each limit as an option of the supervisor, which writes it and reads it back; a best effort may go without a leaf. */
+function limitOptions({ cgroups, profile }: LaunchInput): string[] {
+  const writes = leafWrites(cgroups.version, profile.limits);
+  return writes.flatMap((write) => {
+    const path = leafFile(cgroups, write.controller, write.file);
+    const letter = boundsSwap(write.file) ? 's' : letters[write.controller];
+    return path === undefined ? [] : [`--limit ${quoteLiteral(`${letter}:${write.value}:`)}${path}`];
+  });
 }
 
 const lackStrict = [
-  `fail LIMIT_UNENFORCEABLE "the limit \${1##*/} = $3 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
+  `fail LIMIT_UNENFORCEABLE "the limit $1 = $3 could not be applied" 'as root: sandbox setup; then: sandbox doctor'`,
 ];
 // What is captured is the program's; the result names what is lacking.
 const lackBestEffort = [
-  '[ "$stderr_max" -gt 0 ] || printf \'sandbox: the limit %s = %s is not applied (limits.enforce: best-effort)\\n\' "${1##*/}" "$3" >&2',
+  '[ "$stderr_max" -gt 0 ] || printf \'sandbox: the limit %s = %s is not applied (limits.enforce: best-effort)\n\' "$1" "$3" >&2',
   'case $lacking in *"$2"*) ;; *) lacking=$lacking$2 ;; esac',
 ];
 
-function renderLimits({ cgroups, profile }: LaunchInput): string {
+function renderLacking({ cgroups, profile }: LaunchInput): string {
+  const without = leafWrites(cgroups.version, profile.limits).filter(
+    ({ controller }) => parentOf(cgroups, controller) === undefined,
+  );
   return [
-    '# apply FILE LETTER VALUE: writes a limit and reads it back; lack says what becomes of one that does not hold.',
-    "lacking=''",
+    "# Limits that have no control group here; the supervisor applies the others, and reads them back.\nlacking=''",
     shellFunction('lack', profile.limits.enforce === 'strict' ? lackStrict : lackBestEffort),
-    shellFunction('apply', [
-      '{ echo "$3" >"$1" && read -r found <"$1" && [ "$found" = "$3" ]; } 2>/dev/null || lack "$@"',
-    ]),
-    '# Without swap accounting there is no such file. On a host without swap the other limit is then the whole truth.',
-    shellFunction('has_no_swap', ['{ read -r found && ! read -r found; } </proc/swaps']),
-    shellFunction('apply_swap', ['[ -e "$1" ] || ! has_no_swap || return 0', 'apply "$@"']),
     shellFunction(
-      'apply_limits',
-      leafWrites(cgroups.version, profile.limits).map((write) => renderLimit(cgroups, write)),
+      'note_lacking',
+      without.length === 0
+        ? [':']
+        : without.map(
+            ({ file, controller, value }) => `lack ${quoteLiteral(file)} ${letters[controller]} ${quoteLiteral(value)}`,
+          ),
     ),
   ].join('\n');
 }
@@ -133,8 +119,8 @@ function renderConfig({ command, configTemplate }: LaunchInput): string {
   const pieces = splitTemplate(configTemplate).map((part) =>
     part.kind === 'text' ? `'${part.value.replaceAll("'", "'\\''")}'` : `"$${part.value}"`,
   );
-  // Not through shellFunction: indenting would change the JSON's own lines.
-  return `write_config() {\n\tprintf %s ${pieces.join('')} >"$run_dir/config.json"\n}`;
+  // Beside the run's folder, which the supervisor makes: it moves it in. Not through shellFunction: indenting would change the JSON's own lines.
+  return `write_config() {\n\tconfig=$run_dir.json\n\tprintf %s ${pieces.join('')} >"$config"\n}`;
 }
 
 function renderStart(input: LaunchInput): string {
@@ -146,11 +132,14 @@ function renderStart(input: LaunchInput): string {
   const options = [
     '--id "$id"',
     '--timeout-ms "$timeout"',
-    `--idle-ms ${profile.limits.idle ?? 0}`,
+    '--idle-ms "$idle"',
     `--grace-ms ${graceMs}`,
     '$stdin',
     '--stdout-max "$stdout_max" --stderr-max "$stderr_max"',
+    '--make ${config:+--config "$config"}',
     ...leaves,
+    ...limitOptions(input),
+    ...(profile.limits.enforce === 'strict' ? [] : ['--best-effort']),
     ...environment,
     ...option('--oom-file', leafFile(cgroups, 'memory', oomFile(cgroups.version))),
     ...option('--pids-file', leafFile(cgroups, 'pids', pidsFile)),
@@ -159,14 +148,19 @@ function renderStart(input: LaunchInput): string {
     '--run-dir "$run_dir" --log "$run_dir/log"',
     '--slot "$slots/$slot" --slot "$records/$id"',
     `--record ${quoteLiteral(folders.log)} --record-head "1 $id ${planDigest} \${task:--} \${job:--}"`,
+    '${output_log:+--output-log "$output_log" --activity "$run_dir/execs"}',
     '${result_fd:+--result-fd "$result_fd"}',
     '${parent:+--parent "$parent"}',
+    ...(command.supervision ?? []).map(renderWord),
+    // The command line as it came, for a plan that turns out to be stale.
+    '${inputs:+--inputs "$inputs" --plan "$plan" --otherwise $(($# + otherwise_count + 2))}',
     '--',
   ];
   const words = renderCommand(command.words, command.appendsArguments ? '"$@"' : '');
+  const otherwise = '${inputs:+otherwise "$sandbox" $otherwise "$@"}';
   return [
-    '# shellcheck disable=SC2086 # $how and $stdin are one fixed word or none',
-    shellFunction('start', [`$how "$supervise" \\\n\t${options.join(' \\\n\t')} \\\n\t${words}`]),
+    '# shellcheck disable=SC2086 # $how, $stdin and $otherwise are words without blanks, or none',
+    shellFunction('start', [`$how "$supervise" \\\n\t${options.join(' \\\n\t')} \\\n\t${words} \\\n\t${otherwise}`]),
   ].join('\n');
 }
 
@@ -194,6 +188,7 @@ export function renderLaunch(input: LaunchInput): string {
     assignments({
       plan: input.planDigest,
       supervise: tools.supervise,
+      sandbox: tools.sandbox,
       rm: tools.rm,
       runs: folders.runs,
       records: folders.records,
@@ -205,10 +200,10 @@ export function renderLaunch(input: LaunchInput): string {
       caller_gid: ids.callerGid,
       default_timeout: input.profile.limits.timeout,
       most_timeout: input.mostTimeout,
+      default_idle: input.profile.limits.idle ?? 0,
     }),
     shellFunction('map_ids', [idArithmetic(ids, input.program)]),
-    ...renderFolders(input),
-    renderLimits(input),
+    renderLacking(input),
     renderConfig(input),
     ...renderArtifacts(input),
     renderStart(input),

@@ -1,12 +1,15 @@
 // Owns freeing all that dead runs left: what they held, folders they wrote to, half-made copies.
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { idPattern } from '../base/ids.ts';
 import type { CgroupParents } from '../engine/cgroup.ts';
 import { sweepClaims } from './claims.ts';
 import { removeCopy } from './copy.ts';
+import { judgeCopies } from './copyFaults.ts';
 import { type RunFolders, runFolders } from './folders.ts';
+import { sweepHalves } from './halves.ts';
 import { type Reaped, reapRuns } from './reap.ts';
+import { isAwaited, sweepAwaited } from './receipt/awaited.ts';
 import { type CompleteHost, completeDue } from './receipt/complete.ts';
 import type { SetAside } from './setAside.ts';
 
@@ -15,18 +18,29 @@ export interface Leftovers extends Reaped {
   readonly setAside: readonly SetAside[];
   /** Ids of copies of workspaces whose making was killed. */
   readonly copies: readonly string[];
+  /** Files and folders that a killed process was writing. */
+  readonly halves: readonly string[];
 }
 
-// A copy gets its meta.json last, and its run a record after that; before, the maker is alive and newer than this, ms.
-const copySettleMs = 3_600_000;
+export interface LeftoversRequest {
+  /** Where leaves stand now, as far as it is known. */
+  readonly cgroups: CgroupParents | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Also what takes a look at every copy and plan, and what a person must be told: `sandbox gc`. */
+  readonly thorough: boolean;
+}
 
-async function removeHalfCopies(folders: RunFolders, now: number): Promise<string[]> {
+// A copy gets its meta.json last. Who makes it said before that the run is its own (lib/run/receipt/awaited.ts): while that
+// process lives, so does the copy.
+async function removeHalfCopies(folders: RunFolders): Promise<string[]> {
   if (!existsSync(folders.copies)) return [];
   const removed: string[] = [];
   for (const entry of readdirSync(folders.copies, { withFileTypes: true })) {
     const folder = join(folders.copies, entry.name);
-    if (!entry.isDirectory() || !idPattern.test(entry.name) || existsSync(join(folder, 'meta.json'))) continue;
-    if (now - lstatSync(folder).ctimeMs < copySettleMs) continue;
+    if (!entry.isDirectory() || !idPattern.test(entry.name)) continue;
+    // In this order: a maker that ends in between has written it.
+    if (isAwaited(folders.awaited, entry.name) || existsSync(join(folder, 'meta.json'))) continue;
     await removeCopy({ folder }, new AbortController().signal);
     removed.push(entry.name);
   }
@@ -35,24 +49,38 @@ async function removeHalfCopies(folders: RunFolders, now: number): Promise<strin
 
 /**
  * Frees what dead runs of this user left; cheap when there is nothing. Their receipts are made first, while their records still
- * stand; folders are looked through only after what wrote to them is gone. `now` in ms since the epoch. Throws what
- * completeDue throws, after everything is freed.
+ * stand; folders are looked through only after what wrote to them is gone. Throws what completeDue throws, after
+ * everything is freed.
  */
-export async function freeLeftovers(host: CompleteHost, cgroups: CgroupParents, now: number): Promise<Leftovers> {
+export async function freeLeftovers(host: CompleteHost, request: LeftoversRequest): Promise<Leftovers> {
   const { paths } = host;
+  const { cgroups, now, thorough } = request;
   const folders = runFolders(paths);
+  const quarantine = join(paths.state, 'quarantine');
   const failed = await completeDue(host, now).then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
   const reaped = await reapRuns(folders, cgroups, now);
-  const setAside = await sweepClaims({
+  const swept = await sweepClaims({
     claims: join(paths.state, 'claims'),
     destination: join(paths.state, 'set-aside'),
+    quarantine: thorough ? quarantine : undefined,
     // What a killed run left is looked through even when this call is cancelled.
     signal: new AbortController().signal,
   });
-  const copies = await removeHalfCopies(folders, now);
+  sweepAwaited(folders.awaited);
+  const copies = await removeHalfCopies(folders);
+  const judged = thorough ? judgeCopies(folders.copies, quarantine) : { stuck: [], quarantined: [] };
+  const halves = thorough ? await sweepHalves(paths, now) : [];
   if (failed !== undefined) throw failed.error;
-  return { ...reaped, setAside, copies };
+  return {
+    freed: reaped.freed,
+    stuck: [...reaped.stuck, ...swept.stuck, ...judged.stuck],
+    quarantined: [...reaped.quarantined, ...swept.quarantined, ...judged.quarantined],
+    slots: reaped.slots,
+    setAside: swept.setAside,
+    copies,
+    halves,
+  };
 }

@@ -6,6 +6,7 @@ import { CofferdamError } from '../base/errors.ts';
 import { diskError, readTextIfPresent } from '../base/files.ts';
 import type { Paths } from '../base/paths.ts';
 import type { CgroupParents } from '../engine/cgroup.ts';
+import { lackingOf } from '../engine/matrix.ts';
 import { requireTool } from '../engine/tools.ts';
 import type { Engine } from '../engine/types.ts';
 import { quoteLiteral } from '../engine/words.ts';
@@ -57,10 +58,9 @@ export interface Plan {
 function launchTools(paths: Paths): LaunchTools {
   return {
     awk: requireTool('awk', 'mawk'),
-    mkdir: requireTool('mkdir', 'coreutils'),
     rm: requireTool('rm', 'coreutils'),
-    rmdir: requireTool('rmdir', 'coreutils'),
     mount: requireTool('mount', 'mount'),
+    sandbox: join(paths.install, 'bin/sandbox'),
     supervise: join(paths.install, 'dist/native/supervise'),
     node: process.execPath,
     collect: join(paths.install, 'dist/cli/collect.js'),
@@ -84,8 +84,9 @@ async function render(
   request: PlanRequest,
 ): Promise<{ files: Map<string, string>; digest: string; engine: Plan['engine'] }> {
   const { paths, profile, engine, image, ids, program } = request;
-  const probe = await engine.probe();
-  engine.refuse(profile);
+  const found = await engine.probe();
+  const probe = { ...found, weaknesses: [...found.weaknesses, ...lackingOf(engine.name)] };
+  engine.refuse(profile, { callerUid: ids.callerUid, collectsArtifacts: request.collectsArtifacts });
   const folders = ensureRunFolders(paths, ids.callerUid);
   const mode = profile.workspace.mode === 'task' ? 'scratch' : profile.workspace.mode;
   const workspace: WorkspaceSource = { mode, source: placeholders.workspace, guarded: request.guarded };
@@ -105,9 +106,21 @@ async function render(
     jobId: placeholders.jobId,
   });
   validateSpec(spec);
-  const command = engine.command({ profile, spec, probe, callerUid: ids.callerUid, planDirectory: '@@PLAN@@' });
+  const command = engine.command({
+    cgroups: request.cgroups,
+    records: folders.records,
+    imported: await engine.import?.(image, probe, paths.data),
+    profile,
+    spec,
+    probe,
+    callerUid: ids.callerUid,
+    planDirectory: '@@PLAN@@',
+    inOuterIds: request.collectsArtifacts && ids.callerUid !== 0,
+  });
+  const written = command.config ?? spec;
+  validateSpec(written);
   refuseTokens(profile, request.guarded);
-  const configTemplate = `${JSON.stringify(spec, null, 1)}\n`;
+  const configTemplate = `${JSON.stringify(written, null, 1)}\n`;
   const shell = (name: string) => readFileSync(join(paths.install, 'lib/run/shell', `${name}.sh.in`), 'utf8');
   const inputs = {
     version: request.version,

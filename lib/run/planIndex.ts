@@ -1,9 +1,7 @@
 // Owns the index by which bin/sandbox finds a plan without Node: one file per invocation, with the state of every input.
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { runToolSync } from '../base/exec.ts';
-import { writeFileAtomic } from '../base/files.ts';
-import { requireTool } from '../engine/tools.ts';
+import { readTextIfPresent, writeFileAtomic } from '../base/files.ts';
 import { quoteLiteral } from '../engine/words.ts';
 
 /** What bin/sandbox can express in a key; anything else goes through Node. */
@@ -31,9 +29,6 @@ export function indexKey({
     : undefined;
 }
 
-// Size, mtime and ctime in ns, and inode of each input: bin/sandbox runs the very same command and compares the text.
-const format = '%n %s %.9Y %.9Z %i';
-
 export interface IndexInputs {
   /** The package: a checkout never executes the plan of another one, which may be older. */
   readonly install: string;
@@ -57,16 +52,20 @@ function callerTests(callers: IndexInputs['callers']): string[] {
   return ['IFS= read -r found </proc/self/cgroup', `case $found in ${patterns.join(' | ')}) ;; *) false ;; esac`];
 }
 
+/** Of a file, as lib/run/native/inputs.c compares it: size, mtime and ctime in ns, inode. */
+function inputLine(path: string): string {
+  const { size, mtimeNs, ctimeNs, ino } = statSync(path, { bigint: true });
+  const time = (ns: bigint) => `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, '0')}`;
+  return `#input ${size} ${time(mtimeNs)} ${time(ctimeNs)} ${ino} ${path}`;
+}
+
 /**
- * Writes the entry, a piece of POSIX shell that bin/sandbox sources: it sets `plan_folder`, `expected` (what stat(1) printed
- * for the inputs) and `found` (what it prints now; nothing when a folder is missing or an absent file has appeared).
- * Sourced, because the shell reads a script in blocks, but lines of data byte by byte.
+ * Writes the entry, a piece of POSIX shell that bin/sandbox sources: it sets `plan_folder`, or empties it when a folder is
+ * missing or an absent file has appeared. Its comments are for the supervisor, which compares them with the files
+ * before it makes anything: one process less than stat(1), and in the same file, so that the two never disagree.
  */
-export function writeIndex(indexFolder: string, key: string, planDirectory: string, inputs: IndexInputs): void {
-  if (inputs.files.length === 0) return;
-  const stat = requireTool('stat', 'coreutils');
-  const words = ['-L', '-c', format, '--', ...inputs.files];
-  const now = runToolSync(stat, words).stdout.replace(/\n+$/, '');
+export function writeIndex(indexFolder: string, key: string, plan: PlanPlace, inputs: IndexInputs): void {
+  if (inputs.files.length === 0 || inputs.files.some((path) => /[\n\0]/.test(path))) return;
   const tests = [
     // bin/sandbox has it as it was called, with `..` in it.
     `[ "$install" -ef ${quoteLiteral(inputs.install)} ]`,
@@ -75,26 +74,39 @@ export function writeIndex(indexFolder: string, key: string, planDirectory: stri
     ...callerTests(inputs.callers),
   ];
   const lines = [
-    `plan_folder=${quoteLiteral(planDirectory)}`,
-    `expected=${quoteLiteral(now)}`,
-    [...tests, `found=$(${[stat, ...words].map(quoteLiteral).join(' ')} 2>/dev/null)`]
-      .join(' &&\n\t')
-      .concat(" ||\n\tfound=''"),
+    `plan_folder=${quoteLiteral(plan.directory)}`,
+    `${tests.join(' &&\n\t')} ||\n\tplan_folder=''`,
+    `#plan ${plan.digest.replace(/^sha256:/, '')}`,
+    ...inputs.files.map(inputLine),
   ];
-  writeFileAtomic(join(indexFolder, key), `${lines.join('\n')}\n`);
+  const file = join(indexFolder, key);
+  const text = `${lines.join('\n')}\n`;
+  if (readTextIfPresent(file) !== text) writeFileAtomic(file, text);
+}
+
+/** What of a plan stands in the index. */
+export interface PlanPlace {
+  readonly directory: string;
+  readonly digest: string;
 }
 
 /** Plans kept at the most, and how long an unused one is safe from removal (a run may be reading it), ms. */
 const mostPlans = 256;
 const safeAge = 3_600_000;
 
-/** Removes the plans that were made longest ago, beyond 256; their index entries fall back to Node by themselves. */
-export function trimPlans(plansFolder: string, now: number): void {
+/**
+ * Removes the plans that were made longest ago, beyond 256, but for those that are `kept` (64 hex digits each); their index
+ * entries fall back to Node by themselves.
+ */
+export function trimPlans(plansFolder: string, now: number, kept: () => ReadonlySet<string> = () => new Set()): void {
   if (!existsSync(plansFolder)) mkdirSync(plansFolder, { recursive: true, mode: 0o700 });
-  const plans = readdirSync(plansFolder)
-    .filter((name) => /^[0-9a-f]{64}$/.test(name))
+  const plans = readdirSync(plansFolder).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  if (plans.length <= mostPlans) return;
+  const used = kept();
+  const unused = plans
+    .filter((name) => !used.has(name))
     .map((name) => ({ path: join(plansFolder, name), made: statSync(join(plansFolder, name)).mtimeMs }))
     .sort((a, b) => b.made - a.made);
-  for (const { path, made } of plans.slice(mostPlans))
+  for (const { path, made } of unused.slice(mostPlans))
     if (now - made > safeAge) rmSync(path, { recursive: true, force: true });
 }

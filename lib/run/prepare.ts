@@ -1,14 +1,15 @@
 // Owns the way from a request to a plan: load, override, refuse, find the image, compile, index.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import type { Paths } from '../base/paths.ts';
+import type { CgroupParents } from '../engine/cgroup.ts';
 import { prepareCgroups } from '../engine/cgroupParents.ts';
 import { supervisorGroup } from '../engine/cgroupUnit.ts';
-import { selectEngine } from '../engine/select.ts';
+import { selectIsolating } from '../engine/select.ts';
 import { readHostIds, subidFiles } from '../engine/subids.ts';
 import { definedImages } from '../image/definition.ts';
-import { findImage, registryFiles } from '../image/find.ts';
+import { findImage, type InstalledImage, registryFiles } from '../image/find.ts';
 import { refuseUnenforced } from '../profile/enforced.ts';
 import { type HostConfig, loadHostConfig } from '../profile/hostConfig.ts';
 import { type LoadedProfile, loadProfile } from '../profile/load.ts';
@@ -18,6 +19,7 @@ import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
 import { copyOwner } from './copy.ts';
 import { ensureRunFolders, type RunFolders } from './folders.ts';
 import { freeLeftovers } from './leftovers.ts';
+import { keptPlans } from './life/keptPlans.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { type IndexInputs, indexKey, trimPlans, writeIndex } from './planIndex.ts';
 import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
@@ -56,13 +58,16 @@ export interface Prepared {
   /** Bytes that stay free on the host. */
   readonly floor: number;
   readonly workspace: CheckedWorkspace | undefined;
+  readonly image: Pick<InstalledImage, 'name' | 'version' | 'digest'>;
+  /** Where the leaves go. */
+  readonly cgroups: CgroupParents;
   /** Defaults that the host's ceiling lowered, a line each. */
   readonly lowered: readonly string[];
 }
 
 // Only what bin/sandbox itself can express is indexed: no environment, no workspace, no artifacts.
 function quickKey({ profile, overrides, workspace, collectsArtifacts, image }: PlanWish): string | undefined {
-  const plain = (overrides.env ?? []).length === 0 && image === undefined;
+  const plain = (overrides.env ?? []).length === 0 && overrides.isolation === undefined && image === undefined;
   if (!plain || workspace !== undefined || collectsArtifacts) return undefined;
   return indexKey({ profile, ...overrides });
 }
@@ -117,15 +122,16 @@ function judge(wish: PlanWish, { paths, uid, cwd }: Host): Judged {
 export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared> {
   const { paths, uid, gid, version } = host;
   const { ceiling, loaded, profile } = judge(wish, host);
-  const engine = selectEngine(profile.engine);
+  const engine = await selectIsolating(profile, ceiling.engines);
   const image = findImage(profile.image.name, paths.imageStores, profile.image.digest, definedImages(paths.install));
   const ids = readHostIds(uid, gid);
   const cgroups = await prepareCgroups(uid, profile.limits.enforce === 'strict');
   const folders = ensureRunFolders(paths, uid);
   const now = Date.now();
-  const { setAside } = await freeLeftovers(host, cgroups, now);
-  for (const { path, kept } of setAside)
+  const left = await freeLeftovers(host, { cgroups, now, thorough: false });
+  for (const { path, kept } of left.setAside)
     host.notice(`a killed run left ${path}, which would run on this host; it lies in ${kept} now`);
+  for (const { file, why, kept } of left.quarantined) host.notice(`${file} ${why}; it lies in ${kept} now`);
   const workspace = await findWorkspace(wish, profile.workspace.mode, host, ids);
   const { labels } = loaded.profile;
   const limits = { ...profile.limits, timeout: loaded.profile.limits.timeout };
@@ -150,9 +156,9 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   const parents = cgroups.folders.map(({ path }) => (unit === undefined ? path : join(path, supervisorGroup)));
   const needed = [image.rootfs, ...parents];
   indexPlan({ wish, plan, loaded, host, folders, needed, callers: unit?.callers });
-  trimPlans(folders.plans, now);
+  trimPlans(folders.plans, now, () => keptPlans(paths));
   const floor = ceiling.limits.hostFreeDisk;
-  return { plan, profile, folders, ids, floor, workspace, lowered: loaded.lowered };
+  return { plan, profile, folders, ids, floor, workspace, image, cgroups, lowered: loaded.lowered };
 }
 
 interface IndexRequest {
@@ -167,13 +173,21 @@ interface IndexRequest {
   readonly callers: IndexInputs['callers'];
 }
 
+// Named by what was built: bin/sandbox must not even read the plan of another build, which may speak another language.
+function buildFolders(install: string): string[] {
+  const dist = join(install, 'dist');
+  return readdirSync(dist)
+    .filter((name) => name.startsWith('build-'))
+    .map((name) => join(dist, name));
+}
+
 function indexPlan({ wish, plan, loaded, host, folders, needed, callers }: IndexRequest): void {
   const key = quickKey(wish);
   if (key === undefined) return;
   const { paths } = host;
   const registries = registryFiles(paths.imageStores);
   const stamp = join(paths.install, 'dist', 'build.json');
-  writeIndex(folders.index, key, plan.directory, {
+  writeIndex(folders.index, key, plan, {
     install: paths.install,
     files: [
       ...new Set([
@@ -187,7 +201,7 @@ function indexPlan({ wish, plan, loaded, host, folders, needed, callers }: Index
       ]),
     ],
     absent: [...loaded.absent, ...registries.filter((file) => !existsSync(file))],
-    folders: [folders.runs, folders.records, folders.slots, ...needed],
+    folders: [folders.runs, folders.records, folders.slots, ...buildFolders(paths.install), ...needed],
     callers,
   });
 }

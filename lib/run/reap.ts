@@ -1,168 +1,212 @@
 // Owns freeing what dead runs left: their processes, cgroups, folders, host ids. Records say what belongs to whom.
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  type Stats,
-} from 'node:fs';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { idPattern } from '../base/ids.ts';
-import { bootId, startTimeOf } from '../base/process.ts';
+import { takeFolderLock } from '../base/lock.ts';
+import { printable } from '../base/printable.ts';
+import { bootId } from '../base/process.ts';
 import type { CgroupParents } from '../engine/cgroup.ts';
+import { type BytePath, showPath } from './beneath.ts';
+import { removeTree } from './copyTree.ts';
 import type { RunFolders } from './folders.ts';
-
-/** What the launch script wrote before anything else of the run existed. */
-export interface LiveRecord {
-  readonly id: string;
-  readonly pid: number;
-  /** Clock ticks since boot, proc(5) field 22: with the pid it names one process. */
-  readonly started: string;
-  readonly bootId: string;
-  readonly plan: string;
-}
-
-const recordPattern = /^1 ([A-Za-z0-9_-]{1,64}) ([0-9]{1,10}) ([0-9]{1,20}) ([0-9a-f-]{36}) ([0-9a-f]{64})\n$/;
-
-/** A record's text, or undefined when it is not one that we wrote. */
-export function parseLiveRecord(text: string): LiveRecord | undefined {
-  const match = recordPattern.exec(text);
-  if (match === null) return undefined;
-  const [, id = '', pid = '', started = '', bootId = '', plan = ''] = match;
-  return { id, pid: Number(pid), started, bootId, plan };
-}
-
-/** Whether the process that wrote the record still is that process. */
-export function isAlive(record: LiveRecord, boot: string): boolean {
-  return record.bootId === boot && startTimeOf(record.pid) === record.started;
-}
-
-// An empty record or slot may be one that is being written; nothing takes longer than this.
-const settleMs = 10_000;
-
-function ageMs(found: Stats, now: number): number {
-  return now - found.mtimeMs;
-}
-
-function killLeaf(leaf: string): void {
-  let members: string;
-  try {
-    members = readFileSync(join(leaf, 'cgroup.procs'), 'utf8');
-  } catch {
-    return;
-  }
-  for (const pid of members.split('\n').filter((line) => line !== '' && line !== '0')) {
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch (error) {
-      if (errnoOf(error) !== 'ESRCH') throw error;
-    }
-  }
-}
-
-/** Removes a leaf, killing what is in it; false when it would not go within a second. */
-async function removeLeaf(leaf: string): Promise<boolean> {
-  for (let tries = 0; tries < 50; tries++) {
-    killLeaf(leaf);
-    try {
-      rmdirSync(leaf);
-      return true;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return true;
-      if (errnoOf(error) !== 'EBUSY') throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return false;
-}
-
-function slotsOf(folders: RunFolders, id: string): string[] {
-  return readdirSync(folders.slots).filter((name) => {
-    try {
-      return readFileSync(join(folders.slots, name), 'utf8').trim() === id;
-    } catch {
-      return false;
-    }
-  });
-}
-
-async function freeRun(folders: RunFolders, cgroups: CgroupParents | undefined, id: string): Promise<boolean> {
-  for (const { path } of cgroups?.folders ?? []) if (!(await removeLeaf(join(path, id)))) return false;
-  rmSync(join(folders.runs, id), { recursive: true, force: true });
-  // Host ids last, when nothing runs under them any more.
-  for (const slot of slotsOf(folders, id)) rmSync(join(folders.slots, slot), { force: true });
-  rmSync(join(folders.records, id), { force: true });
-  return true;
-}
-
-function quarantine(folders: RunFolders, name: string): void {
-  const place = join(folders.records, '..', 'quarantine');
-  mkdirSync(place, { recursive: true, mode: 0o700 });
-  renameSync(
-    join(folders.records, name),
-    join(place, `${name.slice(0, 64)}.${process.pid}.${process.hrtime.bigint()}`),
-  );
-}
+import { hasMembers, plannedParents, removeLeaf } from './leaves.ts';
+import { isAlive, type LiveRecord, mostRecordBytes, parseLiveRecord } from './liveRecord.ts';
+import { unmountBelow } from './mounts.ts';
+import { ageMs, listNames, moveAside, pathOf, type Quarantined, readOwnFile, type Stuck } from './ownFiles.ts';
+import { findOrphanSlots, freeSlots, listSlots, type Slot } from './slots.ts';
 
 export interface Reaped {
   /** Ids of runs that were freed. */
   readonly freed: readonly string[];
-  /** Ids of dead runs that still hold something. */
-  readonly stuck: readonly string[];
-  /** Records that nobody of ours wrote, moved aside. */
-  readonly quarantined: readonly string[];
+  /** What still holds something. */
+  readonly stuck: readonly Stuck[];
+  /** What stood in our folders and is not of our making, moved aside. */
+  readonly quarantined: readonly Quarantined[];
+  /** Slots without a run. */
+  readonly slots: number;
+}
+
+interface Request {
+  readonly folders: RunFolders;
+  /** Folders below which this user's leaves stand now. */
+  readonly parents: readonly string[];
+  /** Where what is not ours goes. */
+  readonly quarantine: string;
+  readonly now: number;
+}
+
+// A record that says nothing may be one that is being written; nothing takes longer than this.
+const settleMs = 10_000;
+
+interface Damaged {
+  readonly name: BytePath;
+  readonly why: string;
+  /** Made, and nothing written: a launcher was killed between the two. */
+  readonly empty: boolean;
+}
+
+interface Found {
+  /** Ids of runs that live, or whose record is being written. */
+  readonly live: Set<string>;
+  readonly dead: readonly LiveRecord[];
+  readonly damaged: readonly Damaged[];
+}
+
+function judge(name: BytePath, read: Exclude<ReturnType<typeof readOwnFile>, { kind: 'gone' }>): LiveRecord | Damaged {
+  if (read.kind === 'foreign') return { name, why: read.why, empty: false };
+  const record = parseLiveRecord(read.text);
+  if (record?.id === name) return record;
+  const why = record === undefined ? 'is no record of this version' : 'is the record of another run';
+  return { name, why, empty: read.text === '' };
+}
+
+function findRecords({ folders, now }: Request): Found {
+  const boot = bootId();
+  const live = new Set<string>();
+  const dead: LiveRecord[] = [];
+  const damaged: Damaged[] = [];
+  for (const name of listNames(folders.records)) {
+    const read = readOwnFile(pathOf(folders.records, name), mostRecordBytes);
+    if (read.kind === 'gone') continue;
+    const judged = judge(name, read);
+    if ('id' in judged) {
+      if (isAlive(judged, boot)) live.add(name);
+      else dead.push(judged);
+    } else if (ageMs(read.found, now) < settleMs) live.add(name);
+    else damaged.push(judged);
+  }
+  return { live, dead, damaged };
+}
+
+async function removeRunFolder(folder: string | Buffer): Promise<void> {
+  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) return;
+  await unmountBelow(String(folder));
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // A guest's files, or folders that an engine closed by their modes.
+    await removeTree(String(folder), new AbortController().signal);
+  }
+}
+
+class Reaping {
+  readonly freed: string[] = [];
+  readonly stuck: Stuck[] = [];
+  readonly quarantined: Quarantined[] = [];
+  slots = 0;
+  private readonly request: Request;
+  private readonly listed: readonly Slot[];
+
+  constructor(request: Request, listed: readonly Slot[]) {
+    this.request = request;
+    this.listed = listed;
+  }
+
+  /** Frees one run by its id and gives why not. Host ids last, when nothing runs under them any more; the record is left. */
+  private async freeRun(id: string, parents: readonly string[]): Promise<string | undefined> {
+    const { folders } = this.request;
+    try {
+      for (const leaf of new Set(parents.map((parent) => join(parent, id))))
+        if (!(await removeLeaf(leaf))) return `processes are left in ${leaf}`;
+      await removeRunFolder(join(folders.runs, id));
+      freeSlots(folders.slots, this.listed, id);
+      return undefined;
+    } catch (error) {
+      return printable(messageOf(error), 400);
+    }
+  }
+
+  private recordOf(name: BytePath): Buffer {
+    return pathOf(this.request.folders.records, name);
+  }
+
+  async freeDead({ id, plan }: LiveRecord): Promise<void> {
+    const { folders, parents } = this.request;
+    const why = await this.freeRun(id, [...parents, ...plannedParents(folders.plans, plan)]);
+    if (why !== undefined) {
+      this.stuck.push({ id, why });
+      return;
+    }
+    rmSync(this.recordOf(id), { force: true });
+    this.freed.push(id);
+  }
+
+  /**
+   * What a damaged record may answer for is freed by its name, when that is an id. Whether its run lives nobody can tell,
+   * but a guest dies with its launcher: while there is one, all stays as it is.
+   */
+  async freeDamaged({ name, why, empty }: Damaged): Promise<void> {
+    const { folders, parents, quarantine } = this.request;
+    if (idPattern.test(name)) {
+      const lives = parents.some((parent) => hasMembers(join(parent, name)));
+      const held = lives ? 'processes of its run live' : await this.freeRun(name, parents);
+      if (held !== undefined) {
+        this.stuck.push({ id: name, why: `the record ${why}, and ${held}` });
+        return;
+      }
+    }
+    if (empty) {
+      rmSync(this.recordOf(name), { force: true });
+      this.freed.push(showPath(name));
+    } else this.setAside(folders.records, name, why, () => moveAside(quarantine, folders.records, name));
+  }
+
+  private setAside(folder: string, name: BytePath, why: string, move: () => string): void {
+    const file = `${folder}/${showPath(name)}`;
+    try {
+      this.quarantined.push({ file, why, kept: move() });
+    } catch (error) {
+      this.stuck.push({ id: showPath(name), why: `${why}, and cannot be moved aside: ${printable(messageOf(error))}` });
+    }
+  }
+
+  /** What has no record: `runs` was listed before the records were. */
+  async freeOrphans(runs: readonly BytePath[], recorded: ReadonlySet<string>): Promise<void> {
+    const { folders, quarantine } = this.request;
+    for (const name of runs.filter((name) => !recorded.has(name)))
+      await removeRunFolder(pathOf(folders.runs, name)).catch((error: unknown) =>
+        this.stuck.push({ id: showPath(name), why: printable(messageOf(error), 400) }),
+      );
+    for (const slot of findOrphanSlots({ slots: folders.slots, listed: this.listed, recorded })) {
+      if (slot.owner === undefined)
+        this.setAside(folders.slots, slot.name, slot.why, () => moveAside(quarantine, folders.slots, slot.name));
+      else {
+        rmSync(pathOf(folders.slots, slot.name), { force: true });
+        this.slots += 1;
+      }
+    }
+  }
+}
+
+function isIdle({ folders }: Request, { live, dead, damaged }: Found): boolean {
+  // A run has one slot and one folder, so no more than runs are no orphans; what hides behind a run that starts waits.
+  const most = (folder: string) => listNames(folder).length <= live.size;
+  return dead.length === 0 && damaged.length === 0 && most(folders.slots) && most(folders.runs);
 }
 
 /**
- * Frees all that dead runs of this user left. Cheap when there is nothing to do: it reads one folder. `now` in ms since
- * the epoch.
+ * Frees all that dead runs of this user left. Without any it lists three folders and looks each record's process up. What
+ * cannot be freed is told and keeps nothing else from being freed. `cgroups`: where leaves stand now, as far as it is known;
+ * `now` in ms since the epoch. Throws TOOL_FAILED when others hold the lock for minutes.
  */
 export async function reapRuns(folders: RunFolders, cgroups: CgroupParents | undefined, now: number): Promise<Reaped> {
-  const freed: string[] = [];
-  const stuck: string[] = [];
-  const quarantined: string[] = [];
-  if (!existsSync(folders.records)) return { freed, stuck, quarantined };
-  const boot = bootId();
-  const live = new Set<string>();
-  for (const name of readdirSync(folders.records)) {
-    const file = join(folders.records, name);
-    let found: Stats;
-    let text: string;
-    try {
-      found = lstatSync(file);
-      text = found.isFile() && found.size < 4096 ? readFileSync(file, 'utf8') : '?';
-    } catch {
-      continue; // It ended while we looked.
-    }
-    const record = parseLiveRecord(text);
-    if (record === undefined || record.id !== name || !idPattern.test(name)) {
-      if (ageMs(found, now) < settleMs) continue;
-      // A crash can leave an empty record; what it may answer for is freed by its name, when that is an id.
-      if (text === '' && idPattern.test(name)) await freeRun(folders, cgroups, name);
-      else quarantine(folders, name);
-      quarantined.push(name);
-    } else if (isAlive(record, boot)) live.add(record.id);
-    else (await freeRun(folders, cgroups, record.id)) ? freed.push(record.id) : stuck.push(record.id);
-  }
-  freeOrphanSlots(folders, live, stuck, now);
-  return { freed, stuck, quarantined };
-}
-
-function freeOrphanSlots(folders: RunFolders, live: ReadonlySet<string>, stuck: readonly string[], now: number): void {
-  for (const name of readdirSync(folders.slots)) {
-    const file = join(folders.slots, name);
-    try {
-      if (ageMs(lstatSync(file), now) < settleMs) continue;
-      const owner = readFileSync(file, 'utf8').trim();
-      if (!live.has(owner) && !stuck.includes(owner) && !existsSync(join(folders.records, owner)))
-        rmSync(file, { force: true });
-    } catch {
-      // Freed by its run while we looked.
-    }
+  const parents = cgroups?.folders.map(({ path }) => path) ?? [];
+  const request = { folders, parents, quarantine: join(folders.records, '..', 'quarantine'), now };
+  const nothing = { freed: [], stuck: [], quarantined: [], slots: 0 };
+  if (!existsSync(folders.records) || isIdle(request, findRecords(request))) return nothing;
+  // One at a time: an id or a slot that one has freed may be taken again, and is no longer the other's to free.
+  const lock = await takeFolderLock(folders.records);
+  try {
+    const reaping = new Reaping(request, listSlots(folders.slots));
+    const runs = listNames(folders.runs);
+    const { live, dead, damaged } = findRecords(request);
+    for (const record of dead) await reaping.freeDead(record);
+    for (const record of damaged) await reaping.freeDamaged(record);
+    const { freed, stuck, quarantined } = reaping;
+    await reaping.freeOrphans(runs, new Set([...live, ...stuck.map(({ id }) => id)]));
+    return { freed, stuck, quarantined, slots: reaping.slots };
+  } finally {
+    lock.release();
   }
 }

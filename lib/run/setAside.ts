@@ -1,11 +1,11 @@
 // Owns taking out of a writable folder, after a run, the places that would run code on the host: moved, never followed.
-import { chmodSync, closeSync, lstatSync, renameSync } from 'node:fs';
+import { chmodSync, closeSync, lstatSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
 import { ensureDirectory } from '../base/files.ts';
 import { requireTool } from '../engine/tools.ts';
-import { at, type BytePath, folderPath, openFolder, openRoot, showPath, withParent } from './beneath.ts';
+import { at, type BytePath, folderPath, fromBytes, openFolder, openRoot, showPath, withParent } from './beneath.ts';
 import { findNew, type GuardedMarks } from './guarded.ts';
 
 export interface SetAside {
@@ -70,6 +70,15 @@ function renameOut(folder: number, name: BytePath, target: string): void {
   }
 }
 
+const betweenName = /^\.cofferdam-set-aside-[0-9]+$/;
+
+/** What a killed process had taken out of its place, and no further. */
+function findBetween(root: number): BytePath[] {
+  return readdirSync(folderPath(root), { encoding: 'buffer' })
+    .map(fromBytes)
+    .filter((name) => betweenName.test(name));
+}
+
 /** Whether it was there to be moved. */
 async function moveOne(source: string, root: number, path: BytePath, target: string): Promise<boolean> {
   try {
@@ -96,8 +105,8 @@ export async function setAsideNew({ source, before, destination, signal }: SetAs
   const root = openRoot(source);
   const moved: SetAside[] = [];
   try {
-    const found = await findNew(source, root, before, signal);
-    for (const { path } of found.slice(0, mostMoved)) {
+    const found = [...findBetween(root), ...(await findNew(source, root, before, signal)).map(({ path }) => path)];
+    for (const path of found.slice(0, mostMoved)) {
       const folder = join(destination, String(moved.length + 1).padStart(4, '0'));
       ensureDirectory(folder);
       // The name at the end stays readable without being anything that a tool looks for.

@@ -1,14 +1,22 @@
 // Owns the public library: one function, its request and its result. The only file that re-exports.
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { resolvePaths } from '../base/paths.ts';
 import { executeRun } from '../run/execute.ts';
 import type { RunResult } from '../run/result.ts';
+import { type HostOptions, hostOf, pairs } from './host.ts';
 
 export { CofferdamError } from '../base/errors.ts';
-export type { Artifact, RunResult, RunStatus } from '../run/result.ts';
+export type { SandboxDescription } from '../run/life/describe.ts';
+export type { Artifact, RunRecord, RunResult, RunStatus } from '../run/result.ts';
+export {
+  type CreateOptions,
+  createSandbox,
+  type ExecOptions,
+  type ExecResult,
+  listSandboxes,
+  openSandbox,
+  type Sandbox,
+} from './sandbox.ts';
 
-export interface RunOptions {
+export interface RunOptions extends HostOptions {
   /** Name of a profile, or a path with a `/`. */
   readonly profile: string;
   /** Program and arguments; nothing goes through a shell. */
@@ -24,7 +32,7 @@ export interface RunOptions {
   readonly memory?: string;
   readonly cpus?: string;
   readonly pids?: string;
-  readonly engine?: 'crun' | 'podman';
+  readonly engine?: 'crun' | 'podman' | 'docker';
   /** Folder that artifacts are copied to; new or empty. */
   readonly artifacts?: string;
   readonly id?: string;
@@ -33,18 +41,6 @@ export interface RunOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Aborting cancels the run: TERM, KILL after two seconds, status `cancelled`. */
   readonly signal?: AbortSignal;
-  /** Told what a person should know before the start: what a killed run had left, for example. */
-  readonly notice?: (text: string) => void;
-  /** Environment that HOME and XDG_* are read from. */
-  readonly hostEnv: Readonly<Record<string, string | undefined>>;
-  /** Folder that relative paths start from. */
-  readonly cwd: string;
-}
-
-const install = dirname(dirname(import.meta.dirname));
-
-function pairs(values: Readonly<Record<string, string>> | undefined): string[] {
-  return Object.entries(values ?? {}).map(([name, value]) => `${name}=${value}`);
 }
 
 /**
@@ -52,19 +48,7 @@ function pairs(values: Readonly<Record<string, string>> | undefined): string[] {
  * the request is refused or the sandbox cannot be started (docs/errors.md); nothing of it is left then.
  */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { version } = JSON.parse(readFileSync(join(install, 'package.json'), 'utf8')) as { version: string };
-  const { profile, command, workspace, stdin, timeout, memory, cpus, pids, engine, hostEnv, cwd } = options;
-  const uid = process.getuid?.() ?? -1;
-  const host = {
-    paths: resolvePaths({ uid, env: hostEnv, install }),
-    uid,
-    gid: process.getgid?.() ?? -1,
-    cwd,
-    home: hostEnv['HOME'],
-    version,
-    signal: options.signal ?? new AbortController().signal,
-    notice: options.notice ?? (() => undefined),
-  };
+  const { profile, command, workspace, stdin, timeout, memory, cpus, pids, engine } = options;
   const { id, taskId, jobId, artifacts } = options;
   return executeRun(
     {
@@ -79,6 +63,6 @@ export async function run(options: RunOptions): Promise<RunResult> {
       output: 'capture',
       stdin: stdin === undefined ? 'none' : Buffer.from(stdin),
     },
-    host,
+    hostOf(options),
   );
 }

@@ -101,7 +101,8 @@ export function buildSpec(request: SpecRequest): OciSpec {
       namespaces: ['pid', 'ipc', 'uts', 'network', 'mount', 'cgroup', 'user'].map((type) => ({ type })),
       maskedPaths: [...maskedPaths],
       readonlyPaths: [...readonlyPaths],
-      rootfsPropagation: 'private',
+      // No rootfsPropagation: then crun makes the whole tree private. Its word "private" does so with the root alone, and
+      // mounts that are shared on a systemd host would stay tied to the host's.
       seccomp: request.seccomp.oci,
     },
   };

@@ -37,12 +37,13 @@ function bind(source: string, destination: string, options: readonly string[]): 
   const again = options.includes('rw')
     ? ['nosuid', 'nodev', ...options].filter((option) => option.startsWith('no'))
     : [];
-  // Not recursive: what is mounted below a host folder does not come along.
+  // Not recursive: what is mounted below a host folder does not come along. Private: nor what is mounted there later (crun, run
+  // by root, takes the mount from the host's own tree, and on a systemd host that is shared).
   return {
     destination,
     type: 'none',
     source,
-    options: ['bind', 'nosuid', 'nodev', ...options, ...again.map((option) => `r${option}`)],
+    options: ['bind', 'private', 'nosuid', 'nodev', ...options, ...again.map((option) => `r${option}`)],
   };
 }
 

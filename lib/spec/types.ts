@@ -39,10 +39,10 @@ export interface OciSpec {
   linux: {
     uidMappings: IdMapping[];
     gidMappings: IdMapping[];
-    namespaces: { type: string }[];
+    /** `path`: an existing one is joined. */
+    namespaces: { type: string; path?: string }[];
     maskedPaths: string[];
     readonlyPaths: string[];
-    rootfsPropagation: string;
     seccomp: unknown;
   };
 }

@@ -29,6 +29,10 @@ async function scene(t: Parameters<typeof makeFolder>[0], files: Readonly<Record
       },
       outColour: false,
       errColour: false,
+      inIsTerminal: false,
+      outIsTerminal: false,
+      errIsTerminal: false,
+      write: async () => undefined,
     };
     const exit = (code: number) => {
       status = code;

@@ -29,6 +29,10 @@ async function run(world: World, ...words: string[]): Promise<{ out: string; err
       },
       outColour: false,
       errColour: false,
+      inIsTerminal: false,
+      outIsTerminal: false,
+      errIsTerminal: false,
+      write: async () => undefined,
     },
   };
   await profileCommand(context).exitOverride().parseAsync(words, { from: 'user' });
@@ -55,7 +59,7 @@ test('show prints each key, its value and the line that sets it', async (t) => {
   const { out } = await run(world, 'show', 'mine');
   t.match(out, /\nlimits\.idle +30s +.*mine\.yaml:3:3\n/);
   t.match(out, /\nlimits\.memory +512m +.*base-tools\.yaml:9:3\n/);
-  t.match(out, /\nengine +crun +\(default\)\n/);
+  t.match(out, /\nengine +best +\(default\)\n/);
   const shown = JSON.parse((await run(world, 'show', 'mine', '--json')).out);
   t.match(shown, { name: 'mine', profile: { limits: { memory: '512m', idle: '30s' } } });
   t.ok(profileSchema.safeParse(shown.profile).success, 'what it prints could stand in a file');
@@ -65,12 +69,12 @@ test('check says ok, or every fault, and exits with 2', async (t) => {
   const world = makeWorld(t);
   world.write('cwd/good.yaml', 'extends: default\n');
   world.write('cwd/bad.yaml', 'limits:\n  memroy: 1g\n  pids: 1\n');
-  world.write('cwd/later.yaml', 'isolation: gvisor\n');
+  world.write('cwd/later.yaml', 'network: {mode: proxy}\n');
   t.same(await run(world, 'check', 'good.yaml'), { out: 'good.yaml: ok\n', err: '', status: 0 });
   const { out, status } = await run(world, 'check', 'good.yaml', 'bad.yaml', 'later.yaml', 'none.yaml');
   t.equal(status, 2);
   t.match(out, /bad\.yaml:2:3 .*\[CONFIG_INVALID\]\n.*bad\.yaml:3:3 .*\[CONFIG_INVALID\]/);
-  t.match(out, /later\.yaml:1:1 .*\[NOT_YET_ENFORCED\]/);
+  t.match(out, /later\.yaml:1:11 .*\[NOT_YET_ENFORCED\]/);
   t.match(out, /none\.yaml \[PROFILE_UNKNOWN\]/);
   const json = JSON.parse((await run(world, 'check', '--json', 'bad.yaml')).out);
   t.match(json, [{ file: 'bad.yaml', findings: [{ code: 'CONFIG_INVALID' }, { code: 'CONFIG_INVALID' }] }]);

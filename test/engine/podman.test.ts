@@ -2,6 +2,7 @@ import { test } from 'tap';
 import { parsePodmanVersion, podmanEngine } from '../../lib/engine/podman.ts';
 import { profileSchema } from '../../lib/profile/schema.ts';
 
+const asking = { callerUid: 1000, collectsArtifacts: false };
 const parsed = (file: object) => profileSchema.parse(file);
 
 test('versions are read as podman prints them', async (t) => {
@@ -11,20 +12,20 @@ test('versions are read as podman prints them', async (t) => {
 });
 
 test('the default profile is one that podman can enforce', async (t) => {
-  t.doesNotThrow(() => podmanEngine.refuse(parsed({})));
+  t.doesNotThrow(() => podmanEngine.refuse(parsed({}), asking));
 });
 
 test('refuses limits that its own processes would not fit in, naming the field and the engine that can', async (t) => {
-  t.throws(() => podmanEngine.refuse(parsed({ limits: { memory: '95m' } })), {
+  t.throws(() => podmanEngine.refuse(parsed({ limits: { memory: '95m' } }), asking), {
     code: 'ENGINE_CANNOT',
     message: /limits\.memory.*crun can/,
     remedy: 'use --engine crun',
   });
-  t.throws(() => podmanEngine.refuse(parsed({ limits: { pids: 63 } })), {
+  t.throws(() => podmanEngine.refuse(parsed({ limits: { pids: 63 } }), asking), {
     code: 'ENGINE_CANNOT',
     message: /limits\.pids/,
   });
-  t.doesNotThrow(() => podmanEngine.refuse(parsed({ limits: { memory: '96m', pids: 64 } })));
+  t.doesNotThrow(() => podmanEngine.refuse(parsed({ limits: { memory: '96m', pids: 64 } }), asking));
 });
 
 test('refuses mount targets that its options cannot write', async (t) => {
@@ -35,6 +36,6 @@ test('refuses mount targets that its options cannot write', async (t) => {
         { source: '/srv/x', target },
       ],
     });
-    t.throws(() => podmanEngine.refuse(profile), { code: 'ENGINE_CANNOT', message: /mounts\[1\]\.target/ });
+    t.throws(() => podmanEngine.refuse(profile, asking), { code: 'ENGINE_CANNOT', message: /mounts\[1\]\.target/ });
   }
 });

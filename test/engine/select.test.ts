@@ -1,15 +1,28 @@
 import { test } from 'tap';
-import { engines, selectEngine } from '../../lib/engine/select.ts';
+import { listEngines, selectEngine, selectIsolating } from '../../lib/engine/select.ts';
+import { hostConfigSchema } from '../../lib/profile/hostConfig.ts';
 
-test('engines are found by name, and crun is the first', async (t) => {
+const { engines: settings } = hostConfigSchema.parse({});
+
+test('engines are found by name, best first', async (t) => {
   t.same(
-    engines.map(({ name }) => name),
-    ['crun', 'podman'],
+    listEngines(settings).map(({ name }) => name),
+    ['crun', 'podman', 'docker', 'runsc'],
   );
   t.equal(selectEngine('podman').name, 'podman');
+});
+
+test('without a name the best that answers is taken, with one that one', async (t) => {
+  t.equal((await selectIsolating({ engine: 'best', isolation: 'process' }, settings)).name, 'crun');
+  t.equal((await selectIsolating({ engine: 'docker', isolation: 'process' }, settings)).name, 'docker');
 });
 
 test('refuses an unknown engine with the nearest name', async (t) => {
   t.throws(() => selectEngine('podmann'), { code: 'ENGINE_UNKNOWN', message: /did you mean "podman"/ });
   t.throws(() => selectEngine('kvm\u001b[31m'), { code: 'ENGINE_UNKNOWN', message: /kvm\\x1b\[31m/ });
+});
+
+test('refuses gVisor on an engine that cannot give it', async (t) => {
+  for (const engine of ['podman', 'docker'] as const)
+    await t.rejects(selectIsolating({ engine, isolation: 'gvisor' }, settings), { code: 'ENGINE_CANNOT' });
 });

@@ -98,8 +98,6 @@ export const bad: Record<string, Expected> = {
     'not-yet-two.yaml:2:3  network.principal: not yet enforced (web)',
     'not-yet-two.yaml:3:3  network.onDeny: not yet enforced (ask)',
   ],
-  'not-yet-gvisor': ['NOT_YET_ENFORCED', 'not-yet-gvisor.yaml:1:1  isolation: not yet enforced (gvisor)'],
-  'not-yet-docker': ['NOT_YET_ENFORCED', 'not-yet-docker.yaml:1:1  engine: not yet enforced (docker)'],
   'not-yet-task': ['NOT_YET_ENFORCED', 'not-yet-task.yaml:1:13  workspace.mode: not yet enforced (task)'],
   'not-yet-io': ['NOT_YET_ENFORCED', 'not-yet-io.yaml:2:3  limits.io: not yet enforced (1 listed)'],
   'not-permitted-best-effort': [

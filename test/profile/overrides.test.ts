@@ -61,7 +61,7 @@ const refused: readonly (readonly [Overrides, string, RegExp])[] = [
   [{ env: ['A=\u0000'] }, 'VALUE_INVALID', /^--env: holds a NUL/],
   [{ env: [`A=${'x'.repeat(40_000)}`] }, 'VALUE_INVALID', /^--env: must be at most 32768 characters/],
   [{ env: ['GITHUB_TOKEN=abc'] }, 'ENV_SECRET', /^--env GITHUB_TOKEN: its name is that of a secret$/],
-  [{ engine: 'docker' }, 'NOT_YET_ENFORCED', /^--engine {2}engine: not yet enforced \(docker\)/],
+  [{ engine: 'nerdctl' }, 'ENGINE_UNKNOWN', /^--engine/],
   [{ workspace: 'task' }, 'NOT_YET_ENFORCED', /^--workspace {2}workspace\.mode: not yet enforced \(task\)/],
   [{ memory: '17g' }, 'HOST_FORBIDS', /^--memory {2}limits\.memory: 17g is more than this host's 16g/],
   [{ cpus: '65' }, 'HOST_FORBIDS', /^--cpus/],
@@ -95,4 +95,18 @@ test('refuses a value whose name was forgotten without printing it', async (t) =
       t.notMatch(`${thrown}`, /a1B2|Ab3d|hunter2/);
     }
   }
+});
+
+test('a flag may ask for more isolation than the profile, and is refused when it asks for less', async (t) => {
+  const world = makeWorld(t);
+  world.profile('strong', 'extends: base-tools\nisolation: gvisor\n');
+  const { ceiling } = world.request();
+  const load = (profile: string) => loadProfile({ ...world.request(), profile });
+  t.equal(applyOverrides(load('base-tools'), { isolation: 'gvisor' }, ceiling).isolation, 'gvisor');
+  t.equal(applyOverrides(load('strong'), {}, ceiling).isolation, 'gvisor');
+  t.throws(() => applyOverrides(load('strong'), { isolation: 'process' }, ceiling), { code: 'VALUE_INVALID' });
+  t.throws(() => applyOverrides(load('strong'), { isolation: 'gviser' }, ceiling), {
+    code: 'VALUE_INVALID',
+    message: /^--isolation/,
+  });
 });

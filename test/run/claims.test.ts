@@ -1,5 +1,15 @@
 // Tests who may use a folder beside whom, and that what a killed run wrote to is looked through later.
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { runToolSync } from '../../lib/base/exec.ts';
@@ -72,7 +82,8 @@ test('what a killed run wrote to is refused until it was looked through', async 
   for (const mode of ['rw', 'copy'] as const) {
     t.equal(await codeOf(() => claimFolder({ claims, source, mode })), 'WORKSPACE_IN_USE');
   }
-  const moved = await sweepClaims({ claims, destination, signal: never });
+  const sweep = () => sweepClaims({ claims, destination, quarantine: undefined, signal: never });
+  const moved = (await sweep()).setAside;
   t.same(
     moved.map(({ path }) => path),
     ['.envrc', '.git'],
@@ -80,24 +91,83 @@ test('what a killed run wrote to is refused until it was looked through', async 
   t.equal(readFileSync(moved[0]?.kept ?? '', 'utf8'), 'evil');
   t.same((await findGuarded(source, never)).paths, ['.vscode']);
   claimFolder({ claims, source, mode: 'rw' }).release();
-  t.same(await sweepClaims({ claims, destination, signal: never }), []);
+  t.same((await sweep()).setAside, []);
 });
 
-test('a live claim is left alone, a folder that is gone is no failure, a damaged claim is', async (t) => {
+test('what a process had taken out of its place when it was killed is set aside, too', async (t) => {
+  const root = makeFolder(t);
+  const [claims, source, destination] = [join(root, 'claims'), join(root, 'p'), join(root, 'kept')];
+  writeTree(source, { a: '' });
+  claimAndDie(claims, source, true);
+  writeTree(source, { '.cofferdam-set-aside-77/hooks/x': 'evil', 'sub/.cofferdam-set-aside-x': '' });
+  const { setAside } = await sweepClaims({ claims, destination, quarantine: undefined, signal: never });
+  t.match(setAside, [{ path: '.cofferdam-set-aside-77' }]);
+  t.equal(readFileSync(join(setAside[0]?.kept ?? '', 'hooks/x'), 'utf8'), 'evil');
+  t.same(readdirSync(source).sort(), ['a', 'sub']);
+});
+
+test('a live claim is left alone, and a folder that is gone is no failure', async (t) => {
   const root = makeFolder(t);
   const [claims, source] = [join(root, 'claims'), join(root, 'p')];
-  const sweep = () => sweepClaims({ claims, destination: join(root, 'kept'), signal: never });
+  const sweep = () =>
+    sweepClaims({ claims, destination: join(root, 'kept'), quarantine: join(root, 'q'), signal: never });
+  const nothing = { setAside: [], stuck: [], quarantined: [] };
   writeTree(source, { a: '' });
   const held = claimFolder({ claims, source, mode: 'rw' });
   held.arm((await findGuarded(source, never)).marks);
   writeTree(source, { '.envrc': '' });
-  t.same(await sweep(), []);
+  t.same(await sweep(), nothing);
   t.ok(existsSync(join(source, '.envrc')));
   held.release();
   claimAndDie(claims, source, true);
   rmSync(source, { recursive: true });
-  t.same(await sweep(), []);
+  t.same(await sweep(), nothing);
   t.same(readdirSync(claims), []);
-  writeFileSync(join(claims, 'x.claim'), '{}');
-  t.equal(await codeOf(sweep), 'CONFIG_UNREADABLE');
+});
+
+test('refuses every folder while a claim is damaged, until gc has set it aside and said what it may stand for', async (t) => {
+  const root = makeFolder(t);
+  const [claims, source, quarantine] = [join(root, 'claims'), join(root, 'p'), join(root, 'q')];
+  const damaged: Readonly<Record<string, (file: string) => void>> = {
+    empty: (file) => writeFileSync(file, ''),
+    'no JSON': (file) => writeFileSync(file, '{"source":"/p","mode":"rw"'),
+    'of a later version': (file) => writeFileSync(file, '{"version":2,"source":"/p"}'),
+    'a link to a claim that is whole': (file) => symlinkSync(join(root, 'whole'), file),
+    'a folder': (file) => mkdirSync(file),
+    'a fifo': (file) => void runToolSync('mkfifo', [file]),
+  };
+  writeTree(source, { a: '' });
+  writeFileSync(join(root, 'whole'), JSON.stringify({ source, mode: 'ro', pid: 1, started: '1', boot: 'x' }));
+  for (const [name, make] of Object.entries(damaged)) {
+    claimFolder({ claims, source, mode: 'rw' }).release();
+    make(join(claims, 'x.claim'));
+    t.equal(await codeOf(() => claimFolder({ claims, source, mode: 'ro' })), 'WORKSPACE_IN_USE', name);
+    const request = { claims, destination: join(root, 'kept'), signal: never };
+    t.same((await sweepClaims({ ...request, quarantine: undefined })).quarantined, [], 'not on the way of a run');
+    const { quarantined, stuck } = await sweepClaims({ ...request, quarantine });
+    t.match(quarantined, [{ file: join(claims, 'x.claim'), why: /never have been looked through/ }], name);
+    t.same(stuck, []);
+    t.same(readdirSync(claims), []);
+    t.ok(lstatSync(quarantined[0]?.kept ?? ''), 'it is kept as it was');
+  }
+  t.ok(existsSync(join(root, 'whole')));
+});
+
+test('a folder that cannot be looked through stays refused and keeps no other from it', async (t) => {
+  const root = makeFolder(t);
+  const [claims, source, other] = [join(root, 'claims'), join(root, 'p'), join(root, 'q')];
+  for (const folder of [source, other]) {
+    writeTree(folder, { a: '' });
+    claimAndDie(claims, folder, true);
+    writeTree(folder, { '.envrc': 'evil' });
+  }
+  // What is set aside cannot go where a file stands.
+  const kept = join(root, 'kept');
+  writeFileSync(kept, '');
+  const request = { claims, destination: kept, quarantine: undefined, signal: never };
+  t.equal((await sweepClaims(request)).stuck.length, 2);
+  t.equal(await codeOf(() => claimFolder({ claims, source, mode: 'rw' })), 'WORKSPACE_IN_USE');
+  rmSync(kept);
+  t.equal((await sweepClaims(request)).setAside.length, 2);
+  claimFolder({ claims, source, mode: 'rw' }).release();
 });

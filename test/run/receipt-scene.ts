@@ -42,9 +42,8 @@ export function launchText(version: 1 | 2, enforce: 'strict' | 'best-effort' = '
     configTemplate: '{}',
     tools: {
       awk: '/a',
-      mkdir: '/b',
+      sandbox: '/b',
       rm: '/c',
-      rmdir: '/d',
       mount: '/e',
       supervise: '/f',
       node: '/g',

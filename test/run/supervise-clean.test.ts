@@ -154,3 +154,12 @@ test('clean-up happens whatever the end: timeout, no start, a program that is mi
     t.strictSame(readdirSync(scene.directory), ['run'], program);
   }
 });
+
+test('a slot that another run has taken is left to it', async (t) => {
+  const scene = await setScene(t);
+  for (const [name, text] of Object.entries({ own: 'scene\n', record: '1 scene 5 6\n', others: 'scene2\n' }))
+    writeFileSync(join(scene.directory, name), text);
+  const slots = ['own', 'record', 'others'].map((name) => `--slot "$PWD/${name}"`).join(' ');
+  t.equal((await scene.play(`./run ${slots} -- /bin/true`)).exitCode, 0);
+  t.strictSame(readdirSync(scene.directory).sort(), ['others', 'run']);
+});

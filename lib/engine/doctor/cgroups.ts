@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, rmdirSync, statSync } fro
 import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { readTextIfPresent } from '../../base/files.ts';
-import { type CgroupParents, controllers, parseCgroupMounts } from '../cgroup.ts';
+import { boundsRuns, type CgroupParents, controllers, parentOf, parseCgroupMounts } from '../cgroup.ts';
 import { locateCgroups, ownGroup, readCgroupHost } from '../cgroupPlace.ts';
 import { favoursMoves, strayControllers } from '../setup/cgroupSteps.ts';
 import { runsUnitFiles } from '../setup/runsUnitStep.ts';
@@ -30,14 +30,23 @@ function canWrite(path: string, mode = constants.W_OK | constants.X_OK): boolean
 
 function checkParents({ folders, unit }: CgroupParents, input: DoctorInput): Finding {
   const id = 'cgroups.parents';
-  const bad = folders.filter(({ path }) => !canWrite(path)).map(({ path }) => path);
-  const all = folders.map(({ path }) => path).join(' ');
+  const needed = folders.filter(boundsRuns).map(({ path }) => path);
+  const bad = needed.filter((path) => !canWrite(path));
+  const all = needed.join(' ');
   if (bad.length === 0) return ok(id, all);
   // Root makes its own at the next run, and whoever has a systemd starts the unit.
   const later = unit === undefined ? input.uid === 0 : runsUnitFiles.every((file) => existsSync(file));
   return later
     ? ok(id, `${all}: made at the next run`)
     : fail(id, `missing or not ours: ${bad.join(' ')}`, setupCommandFor(input));
+}
+
+function checkFreezer(parents: CgroupParents, input: DoctorInput): Finding[] {
+  const id = 'cgroups.freezer';
+  const path = parentOf(parents, 'freezer');
+  if (parents.version === 2 || (path !== undefined && (canWrite(path) || input.uid === 0)))
+    return [ok(id, 'sandbox pause')];
+  return [warn(id, 'no freezer group of ours: sandbox pause is refused', setupCommandFor(input))];
 }
 
 function checkUnit({ unit }: CgroupParents, { uid, user }: DoctorInput): Finding[] {
@@ -134,6 +143,7 @@ export const checkCgroups: Check = async (input) => {
       ...checkUnit(parents, input),
       ...checkDelegation(parents, input),
       checkParents(parents, input),
+      ...checkFreezer(parents, input),
       ...tryLeaf(parents),
       ...(parents.version === 2 ? checkMoving(parents, input, mounts.v2 ?? '') : []),
       checkSwap(parents.version, mounts),

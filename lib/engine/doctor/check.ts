@@ -1,5 +1,7 @@
 // Owns what a check of the doctor is: what was seen, and what to do about it. Plain data.
 
+import type { EngineSettings } from '../types.ts';
+
 export type Level = 'ok' | 'warn' | 'fail';
 
 export interface Finding {
@@ -20,6 +22,7 @@ export interface DoctorInput {
   readonly user: string;
   /** The engine whose absence is a failure. */
   readonly engine: string;
+  readonly settings: EngineSettings;
   readonly stores: readonly string[];
   /** Folders that fill up: images, state, run. */
   readonly disks: readonly string[];

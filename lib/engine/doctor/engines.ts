@@ -2,7 +2,7 @@
 import { CofferdamError, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { printable } from '../../base/printable.ts';
-import { engines } from '../select.ts';
+import { listEngines } from '../select.ts';
 import { findTool } from '../tools.ts';
 import type { Engine } from '../types.ts';
 import { type Check, type DoctorInput, type Finding, fail, ok, warn } from './check.ts';
@@ -33,11 +33,7 @@ async function checkEngine(engine: Engine, { engine: wanted }: DoctorInput): Pro
 }
 
 /** Engines of the design that this version does not drive: said, never a failure. */
-const others = [
-  { name: 'nerdctl', arguments: ['--version'] },
-  { name: 'docker', arguments: ['--version'] },
-  { name: 'runsc', arguments: ['--version'] },
-] as const;
+const others = [{ name: 'nerdctl', arguments: ['--version'] }] as const;
 
 async function lookFor(name: string, args: readonly string[]): Promise<Finding> {
   const id = `engine.${name}`;
@@ -52,7 +48,7 @@ async function lookFor(name: string, args: readonly string[]): Promise<Finding> 
 }
 
 export const checkEngines: Check = async (input) => {
-  const ours = await Promise.all(engines.map((engine) => checkEngine(engine, input)));
+  const ours = await Promise.all(listEngines(input.settings).map((engine) => checkEngine(engine, input)));
   const rest = await Promise.all(others.map((other) => lookFor(other.name, other.arguments)));
   return [...withoutRepeats(ours.flat()), ...rest];
 };

@@ -17,10 +17,21 @@ function present(folder: string): string {
   return existsSync(folder) || folder === '/' ? folder : present(dirname(folder));
 }
 
-function checkDisk(folder: string, floor: number): Finding {
+/** statfs(2), TMPFS_MAGIC. */
+const tmpfs = 0x01021994;
+/** A run keeps some hundred KiB in its folder. systemd gives /run a tenth of memory or two, often less than the floor for disks. */
+const memoryFloor = 64 * 1024 ** 2;
+
+/** Bytes that must be free on a file system of the type that statfs(2) gives; `floor` is the host configuration's. */
+export function floorOn(type: number, floor: number): number {
+  return type === tmpfs ? Math.min(floor, memoryFloor) : floor;
+}
+
+function checkDisk(folder: string, diskFloor: number): Finding {
   const id = `disk.${folder}`;
-  const { bavail, bsize } = statfsSync(present(folder));
+  const { bavail, bsize, type } = statfsSync(present(folder));
   const free = bavail * bsize;
+  const floor = floorOn(type, diskFloor);
   const seen = `${rounded(free)} free, floor ${formatSize(floor)}`;
   return free >= floor
     ? ok(id, seen)

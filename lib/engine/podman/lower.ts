@@ -1,9 +1,9 @@
 // Owns OCI spec → podman flags. Whatever a flag cannot say is said by a mount made before podman starts, or refused.
-import type { CofferdamError } from '../../base/errors.ts';
-import { initTarget } from '../../spec/mounts.ts';
 import type { IdMapping, OciMount, OciSpec } from '../../spec/types.ts';
+import { processFlags, protectionFlags } from '../flags/process.ts';
+import { type Cannot, checkShape, ownMounts } from '../flags/shape.ts';
+import { fillIn, join } from '../flags/template.ts';
 import { type ShellWord, variable } from '../words.ts';
-import { fillIn, join } from './template.ts';
 
 /** A mount that the script makes below `$mounts/N`; podman binds it to its place. */
 export interface PreparedMount {
@@ -25,16 +25,8 @@ export interface Lowered {
 }
 
 export interface LowerOptions {
-  readonly cannot: (field: string, why: string) => CofferdamError;
+  readonly cannot: Cannot;
 }
-
-/** Mounted by podman itself for every container, as the spec wants them or with less. */
-const kernelMounts: Readonly<Record<string, string>> = {
-  '/proc': 'proc',
-  '/dev': 'tmpfs',
-  '/dev/pts': 'devpts',
-  '/sys': 'sysfs',
-};
 
 /** What podman mounts beside the spec: message queues, and the host's control groups. Hidden. */
 const unwanted = ['/dev/mqueue', '/sys/fs/cgroup'];
@@ -44,10 +36,6 @@ const readonlyByDefault = ['/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-tr
 
 /** Flags that only widen or are the mount's default; the others are passed on. */
 const bindFlags = ['ro', 'rw', 'nosuid', 'nodev', 'noexec'];
-
-function isKernelMount(mount: OciMount): boolean {
-  return kernelMounts[mount.destination] === mount.type;
-}
 
 function hostOption(option: string): ShellWord {
   const [, kind] = /^(uid|gid)=[0-9]+$/.exec(option) ?? [];
@@ -95,68 +83,33 @@ function isExpectedMap(maps: readonly IdMapping[], inside: number): boolean {
   );
 }
 
-function processFlags({ process, hostname }: OciSpec): ShellWord[] {
-  const command = process.args.slice(0, -1);
-  return [
-    '--hostname',
-    hostname,
-    '--user',
-    `${process.user.uid}:${process.user.gid}`,
-    '--umask',
-    `0${process.user.umask.toString(8).padStart(3, '0')}`,
-    '--workdir',
-    process.cwd,
-    '--unsetenv-all',
-    ...process.env.flatMap((line): ShellWord[] => ['--env', fillIn(line)]),
-    ...process.rlimits.flatMap(({ type, soft, hard }) => [
-      '--ulimit',
-      `${type.replace(/^RLIMIT_/, '').toLowerCase()}=${soft}:${hard}`,
-    ]),
-    '--entrypoint',
-    JSON.stringify(command),
-  ];
-}
-
-function protectionFlags({ linux, annotations }: OciSpec): ShellWord[] {
+function ownFlags({ process, linux, annotations }: OciSpec): ShellWord[] {
   const hidden = [
     ...linux.maskedPaths,
     ...linux.readonlyPaths.filter((path) => !readonlyByDefault.includes(path)),
     ...unwanted,
   ];
   return [
-    '--cap-drop',
-    'all',
-    '--security-opt',
-    'no-new-privileges',
+    '--umask',
+    `0${process.user.umask.toString(8).padStart(3, '0')}`,
+    '--unsetenv-all',
+    '--entrypoint',
+    JSON.stringify(process.args.slice(0, -1)),
     '--security-opt',
     `mask=${hidden.join(':')}`,
     ...Object.entries(annotations).flatMap(([name, value]) => ['--annotation', `${name}=${value}`]),
-    '--read-only',
     '--read-only-tmpfs=false',
     ...['pid', 'ipc', 'uts', 'cgroupns'].flatMap((name) => [`--${name}`, 'private']),
-    '--network',
-    'none',
   ];
 }
 
-function checkShape(spec: OciSpec, { cannot }: LowerOptions): void {
+function checkPlace(spec: OciSpec, { cannot }: LowerOptions): void {
+  checkShape(spec, cannot);
   if (/[:,\\\n]/.test(spec.root.path)) throw cannot('root.path', 'an overlay has no way to write the path');
-  const [init, argument] = [spec.process.args[0], spec.process.args.at(-1)];
-  if (init !== initTarget || argument !== '@@ARGV@@')
-    throw cannot('process.args', 'only our init and the arguments fit');
   const { user } = spec.process;
   if (!isExpectedMap(spec.linux.uidMappings, user.uid) || !isExpectedMap(spec.linux.gidMappings, user.gid)) {
     throw cannot('linux.uidMappings', 'only root inside and the program are mapped, one id each');
   }
-  const owners = spec.mounts.flatMap(({ options: given }) => given.filter((option) => /^[ug]id=/.test(option)));
-  if (owners.some((owner) => owner !== `uid=${user.uid}` && owner !== `gid=${user.gid}`)) {
-    throw cannot('mounts', 'a tmpfs belongs to the program');
-  }
-  const held = Object.values(spec.process.capabilities).flat();
-  if (held.length > 0) throw cannot('process.capabilities', 'only the empty set is lowered');
-  const wanted = ['pid', 'ipc', 'uts', 'network', 'mount', 'cgroup', 'user'];
-  const has = spec.linux.namespaces.map(({ type }) => type);
-  if (wanted.some((type) => !has.includes(type))) throw cannot('linux.namespaces', 'it always makes all of them');
 }
 
 /**
@@ -164,13 +117,13 @@ function checkShape(spec: OciSpec, { cannot }: LowerOptions): void {
  * `options.cannot` makes for a field that has no flag.
  */
 export function lowerSpec(spec: OciSpec, options: LowerOptions): Lowered {
-  checkShape(spec, options);
-  const mounts = spec.mounts.filter((mount) => !isKernelMount(mount));
+  checkPlace(spec, options);
+  const mounts = ownMounts(spec);
   return {
     rootfs: spec.root.path,
     prepared: mounts.map((mount) => prepare(mount)),
     targets: mounts.map((mount) => targetOf(mount, options)),
-    flags: [...processFlags(spec), ...protectionFlags(spec), ...idMapFlags(spec)],
+    flags: [...processFlags(spec), ...protectionFlags, ...ownFlags(spec), ...idMapFlags(spec)],
     boundsProcesses: spec.process.rlimits.some(({ type }) => type === 'RLIMIT_NPROC'),
   };
 }

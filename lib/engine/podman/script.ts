@@ -1,6 +1,7 @@
 // Owns the two scripts that run podman: one outside, which passes signals on and judges the start, and one that is the
 // first process of the run's own user, mount and pid namespaces.
-import { type LaunchVariable, quoteLiteral, renderWord, type ShellWord } from '../words.ts';
+import { renderFlags } from '../flags/render.ts';
+import { type LaunchVariable, quoteLiteral, renderWord } from '../words.ts';
 import type { Lowered } from './lower.ts';
 
 export interface ScriptInput {
@@ -75,28 +76,11 @@ function renderRun(input: ScriptInput & Lowered): string {
     `--image-volume ignore --unsetenv HOSTNAME --name "cofferdam-$id" --label "cofferdam.run=$id" --pidfile ${below('started/pid')}`,
     `--security-opt seccomp=${below('plan/seccomp.json')}`,
     ...(boundsProcesses ? [] : ['--ulimit "nproc=$processes:$processes"']),
-    ...pairs(flags),
+    ...renderFlags(flags),
     ...mounts,
     `--rootfs ${below('rootfs')} "$@"`,
   ];
   return lines.join(' \\\n\t');
-}
-
-/** Flags and their values on one line each. */
-function pairs(flags: readonly ShellWord[]): string[] {
-  const lines: string[] = [];
-  for (const flag of flags) {
-    const text = renderWord(flag);
-    const previous = lines.at(-1);
-    const isValue = previous !== undefined && /^--[a-z-]+$/.test(previous) && !isAlone(previous);
-    if (isValue) lines[lines.length - 1] = `${previous} ${text}`;
-    else lines.push(text);
-  }
-  return lines;
-}
-
-function isAlone(flag: string): boolean {
-  return flag === '--read-only' || flag === '--unsetenv-all';
 }
 
 /** Run as the first process of the namespaces. Pure. */

@@ -1,5 +1,6 @@
 // Owns the step that installs Debian packages: only missing ones, never another version of what is there.
-import { CofferdamError, messageOf } from '../../base/errors.ts';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { CofferdamError, errnoOf, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { findTool } from '../tools.ts';
 import { missingPackages, packageNames } from './packages.ts';
@@ -25,6 +26,26 @@ async function listMissing(tests: boolean): Promise<string[]> {
   return missingPackages(wanted, stdout);
 }
 
+const policyFile = '/usr/sbin/policy-rc.d';
+
+// Some of these packages are daemons whose program alone is wanted: installing one must not start it on this host
+// (invoke-rc.d(8); 101: forbidden). A policy of the host's own stays.
+async function withoutStarting(install: () => Promise<void>): Promise<void> {
+  let made = false;
+  try {
+    writeFileSync(policyFile, '#!/bin/sh\nexit 101\n', { flag: 'wx' });
+    made = true;
+    chmodSync(policyFile, 0o755);
+  } catch (cause) {
+    if (errnoOf(cause) !== 'EEXIST') throw cause;
+  }
+  try {
+    await install();
+  } finally {
+    if (made) rmSync(policyFile, { force: true });
+  }
+}
+
 export function packageStep({ tests, env }: PackageOptions): Step {
   const apt = (...args: string[]) =>
     runTool('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], {
@@ -41,18 +62,20 @@ export function packageStep({ tests, env }: PackageOptions): Step {
     async apply() {
       const names = await listMissing(tests);
       const install = () => apt('install', '--no-install-recommends', '--no-upgrade', ...names);
-      try {
-        await install();
-      } catch {
-        // The lists of a fresh host are empty, those of an old one name files that are gone.
-        await apt('update');
-        await install().catch((cause: unknown) => {
-          throw new CofferdamError('TOOL_FAILED', `the packages could not be installed: ${messageOf(cause)}`, {
-            remedy: `as root: apt-get install ${names.join(' ')}`,
-            cause,
+      await withoutStarting(async () => {
+        try {
+          await install();
+        } catch {
+          // The lists of a fresh host are empty, those of an old one name files that are gone.
+          await apt('update');
+          await install().catch((cause: unknown) => {
+            throw new CofferdamError('TOOL_FAILED', `the packages could not be installed: ${messageOf(cause)}`, {
+              remedy: `as root: apt-get install ${names.join(' ')}`,
+              cause,
+            });
           });
-        });
-      }
+        }
+      });
     },
   };
 }

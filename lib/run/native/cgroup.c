@@ -66,6 +66,17 @@ static bool is_member(int dir)
 	return false;
 }
 
+/* The group as its unit knows it: what follows the unit's folder, or the last part alone. */
+static const char *find_group(const struct options *options, const char *path)
+{
+	const size_t size = strlen(options->unit);
+
+	for (const char *at = strstr(path, options->unit); at != NULL; at = strstr(at + 1, options->unit))
+		if (at[-1] == '/' && strncmp(at + size, ".service/", strlen(".service/")) == 0)
+			return at + size + strlen(".service");
+	return strrchr(path, '/');
+}
+
 /*
  * On v2 a user may not move a process out of a login session, but may ask systemd to (cgroup-v2.rst, "Delegation
  * Containment"). Its answer is not believed: the group must list us.
@@ -73,7 +84,7 @@ static bool is_member(int dir)
 static bool join_by_manager(const struct options *options, const char *path, int dir)
 {
 	return options->manager != NULL &&
-	       attach_process(options->manager, options->unit, strrchr(path, '/'), getpid()) && is_member(dir);
+	       attach_process(options->manager, options->unit, find_group(options, path), getpid()) && is_member(dir);
 }
 
 bool join_cgroup(const struct options *options, const char *path)
@@ -100,6 +111,12 @@ static bool empty_cgroup(const struct options *options, const char *path, int64_
 		}
 		pause_ms(pause < 20 ? pause : 20);
 	}
+}
+
+void thaw_cgroups(const struct options *options)
+{
+	for (size_t i = 0; i < options->cgroup_count; i++)
+		thaw_members(options->cgroups[i]);
 }
 
 bool empty_cgroups(const struct options *options, int64_t limit_ms)

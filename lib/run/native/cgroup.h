@@ -16,6 +16,9 @@ int open_cgroup2(const char *path);
 /* Moves the calling, single-threaded process, by itself or by --manager. Sets errno. */
 bool join_cgroup(const struct options *options, const char *path);
 
+/* Lets a run that is paused go on: else it would take no signal. */
+void thaw_cgroups(const struct options *options);
+
 /* Kills whatever is in the groups and below until nothing is. False, said, when `limit_ms` was not enough. */
 bool empty_cgroups(const struct options *options, int64_t limit_ms);
 

@@ -39,17 +39,23 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static bool place_descriptors(const struct streams *streams, int *report)
+static bool place_descriptors(const struct streams *streams, int space, int *file, int *report)
 {
 	if (dup2(streams->in[1], STDIN_FILENO) < 0 || dup2(streams->out[1], STDOUT_FILENO) < 0 ||
 	    dup2(streams->err[1], STDERR_FILENO) < 0)
 		return false;
-	if (*report != REPORT) {
-		if (dup3(*report, REPORT, O_CLOEXEC) < 0)
-			return false;
-		*report = REPORT;
-	}
-	return close_range(REPORT + 1, ~0U, 0) == 0;
+	/* Above both places first, so that neither falls on the other. */
+	*report = fcntl(*report, F_DUPFD_CLOEXEC, USER_SPACE + 1);
+	if (*report < 0)
+		return false;
+	space = space < 0 ? space : fcntl(space, F_DUPFD_CLOEXEC, USER_SPACE + 1);
+	*file = *file < 0 ? *file : fcntl(*file, F_DUPFD_CLOEXEC, USER_SPACE + 1);
+	if (dup3(*report, REPORT, O_CLOEXEC) < 0)
+		return false;
+	*report = REPORT;
+	if (space < 0)
+		return close_range(REPORT + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+	return dup2(space, USER_SPACE) == USER_SPACE && close_range(USER_SPACE + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
 static _Noreturn void fail(int report, enum stage stage, size_t cgroup)
@@ -59,9 +65,21 @@ static _Noreturn void fail(int report, enum stage stage, size_t cgroup)
 	_exit(write(report, &text, sizeof(text)) == sizeof(text) ? 125 : 126);
 }
 
-static _Noreturn void run_child(const struct options *options, const struct streams *streams, int report, pid_t parent,
-				size_t joined)
+static void execute(const struct options *options, int file)
 {
+	char *const *environment = (char *const *)options->environment;
+
+	if (file >= 0)
+		execveat(file, "", options->program, environment, AT_EMPTY_PATH);
+	else
+		execve(options->program[0], options->program, environment);
+}
+
+static _Noreturn void run_child(const struct options *options, const struct exec *exec, const struct streams *streams,
+				int report, pid_t parent, size_t joined)
+{
+	int file = exec->file;
+
 	/* First, and then the check: a parent that died in between can no longer signal us. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(125);
@@ -71,11 +89,11 @@ static _Noreturn void run_child(const struct options *options, const struct stre
 	/* No controlling terminal: neither /dev/tty nor TIOCSTI lead back to the person. */
 	if (setsid() < 0)
 		fail(report, SESSION, 0);
-	if (!place_descriptors(streams, &report))
+	if (!place_descriptors(streams, exec->user_space, &file, &report))
 		fail(report, DESCRIPTORS, 0);
 	umask(022);
 	reset_signals();
-	execve(options->program[0], options->program, (char *const *)options->environment);
+	execute(options, file);
 	fail(report, EXEC, 0);
 }
 
@@ -112,7 +130,7 @@ static void close_guest_ends(struct streams *streams)
 	close(streams->err[1]);
 }
 
-bool start_child(const struct options *options, struct streams *streams, struct child *child)
+bool start_child(const struct options *options, const struct exec *exec, struct streams *streams, struct child *child)
 {
 	const pid_t parent = getpid();
 	size_t joined;
@@ -124,7 +142,7 @@ bool start_child(const struct options *options, struct streams *streams, struct 
 	}
 	child->pid = fork_into(options, &joined);
 	if (child->pid == 0)
-		run_child(options, streams, report[1], parent, joined);
+		run_child(options, exec, streams, report[1], parent, joined);
 	if (child->pid < 0) {
 		say("cannot start a process: %s", why(errno));
 		return false;

@@ -14,8 +14,16 @@ struct child {
 	int report; /* read end: closes when the program runs, or holds why it does not; -1 once read */
 };
 
+/* What the program is executed with beside its streams; -1: not. */
+struct exec {
+	int file;       /* the sealed copy */
+	int user_space; /* user namespace, handed to the program as descriptor USER_SPACE */
+};
+
+#define USER_SPACE 4
+
 /* Forks the program with the guest's ends of `streams`, which are closed here. Says why and returns false on failure. */
-bool start_child(const struct options *options, struct streams *streams, struct child *child);
+bool start_child(const struct options *options, const struct exec *exec, struct streams *streams, struct child *child);
 
 /* Reads the report. True: the program runs (or the child is gone). False: it was never started, and we said why. */
 bool take_report(const struct options *options, struct child *child);

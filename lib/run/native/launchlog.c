@@ -1,6 +1,7 @@
 /* Owns reading the OCI runtime's log. It quotes paths and names that callers chose: nothing of it is printed raw. */
 #include "launchlog.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,7 +83,14 @@ static void unescape(struct text text, char *out, size_t room)
 	memcpy(out + size, i < text.size ? mark : "", i < text.size ? sizeof(mark) : 1);
 }
 
-bool say_launch_error(const char *path)
+/* Too many processes is nothing that the doctor would see. */
+static const char *find_remedy(const char *shown)
+{
+	return strstr(shown, strerrordesc_np(EAGAIN)) == NULL ? "sandbox doctor" :
+							       "it has no process to spare (limits.pids): end some of its processes";
+}
+
+bool say_launch_error(const char *path, const char *attempt)
 {
 	static char log[16 * 1024];
 	char shown[LONGEST_MESSAGE];
@@ -100,7 +108,7 @@ bool say_launch_error(const char *path)
 			end = log + size;
 		if (read_line(at, end, &message)) {
 			unescape(message, shown, sizeof(shown));
-			say("cannot start the sandbox: %s\n  sandbox doctor", shown);
+			say("cannot %s the sandbox: %s\n  %s", attempt, shown, find_remedy(shown));
 			return true;
 		}
 		at = end + 1;

@@ -4,7 +4,10 @@
 
 #include <stdbool.h>
 
-/* Says the first error of a log of JSON lines (crun and runc write {"msg":…,"level":"error",…}), and the remedy. */
-bool say_launch_error(const char *path);
+/*
+ * Says the first error of a log of JSON lines (crun and runc write {"msg":…,"level":"error",…}), what was attempted ("start",
+ * "enter"), and the remedy.
+ */
+bool say_launch_error(const char *path, const char *attempt);
 
 #endif

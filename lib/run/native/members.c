@@ -91,6 +91,13 @@ static void write_if_there(int dir, const char *name, const char *text)
 	close(file);
 }
 
+/* What is frozen takes no signal before it is thawed, on v1 not even SIGKILL. */
+static void thaw_group(int dir)
+{
+	write_if_there(dir, "freezer.state", "THAWED");
+	write_if_there(dir, "cgroup.freeze", "0");
+}
+
 static DIR *open_children(int dir)
 {
 	const int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -145,10 +152,21 @@ int kill_members(const char *path)
 		/* No new processes, or a fork bomb may outrun the next pass; v2 also kills the whole subtree at once. */
 		write_if_there(dir, "pids.max", "0");
 		write_if_there(dir, "cgroup.kill", "1");
+		thaw_group(dir);
 	}
 	if (dir >= 0)
 		close(dir);
 	return found;
+}
+
+void thaw_members(const char *path)
+{
+	const int dir = open_group(AT_FDCWD, path);
+
+	if (dir < 0)
+		return;
+	thaw_group(dir);
+	close(dir);
 }
 
 static void remove_below(int dir, int depth)

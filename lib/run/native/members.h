@@ -12,6 +12,9 @@ int list_members(int dir, pid_t *pids, size_t most);
 /* One pass over the group and those below: kills what is listed. Returns how many were, -1 when one cannot be read. */
 int kill_members(const char *path);
 
+/* Lets a frozen group go on, where it has a freezer. */
+void thaw_members(const char *path);
+
 /* Removes the groups below `path`, deepest first, as far as that goes. */
 void remove_children(const char *path);
 

@@ -11,7 +11,7 @@
 #define MOST_MS 1000000000000ULL /* 31 years: sums of two stay far from overflow */
 #define MOST_BYTES (1ULL << 60)
 
-enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, LETTERS, HEAD, FLAG, DESCRIPTOR, PID };
+enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, LETTERS, HEAD, FLAG, DESCRIPTOR, PID, LIMIT, NUMBERS };
 
 struct rule {
 	const char *name;
@@ -33,22 +33,38 @@ static const struct rule rules[] = {
 	{ "--cgroup", CGROUP, FIELD(cgroups), false },
 	{ "--oom-file", PATH, FIELD(oom_file), false },
 	{ "--pids-file", PATH, FIELD(pids_file), false },
+	{ "--make", FLAG, FIELD(make), false },
+	{ "--config", PATH, FIELD(config), false },
+	{ "--limit", LIMIT, FIELD(limits), false },
+	{ "--best-effort", FLAG, FIELD(best_effort), false },
+	{ "--seal", FLAG, FIELD(seal), false },
+	{ "--map-uids", NUMBERS, FIELD(map_uids), false },
+	{ "--map-gids", NUMBERS, FIELD(map_gids), false },
+	{ "--newuidmap", PATH, FIELD(newuidmap), false },
+	{ "--newgidmap", PATH, FIELD(newgidmap), false },
+	{ "--inputs", PATH, FIELD(inputs), false },
+	{ "--plan", ID, FIELD(plan), false },
+	{ "--otherwise", BYTES, FIELD(otherwise_words), false },
 	{ "--lacking", LETTERS, FIELD(lacking), false },
 	{ "--manager", PATH, FIELD(manager), false },
 	{ "--unit", ID, FIELD(unit), false },
+	{ "--enter", FLAG, FIELD(enter), false },
+	{ "--terminal", FLAG, FIELD(terminal), false },
 	{ "--run-dir", PATH, FIELD(run_dir), false },
 	{ "--slot", SLOT, FIELD(slots), false },
 	{ "--env", VARIABLE, FIELD(environment), false },
 	{ "--log", PATH, FIELD(log), false },
 	{ "--record", PATH, FIELD(record), false },
 	{ "--record-head", HEAD, FIELD(record_head), false },
+	{ "--output-log", PATH, FIELD(output_log), false },
+	{ "--activity", PATH, FIELD(activity), false },
 	{ "--result-fd", DESCRIPTOR, FIELD(result_fd), false },
 	{ "--parent", PID, FIELD(parent), false },
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))
 
-static bool take_value(const struct rule *rule, const char *text, struct options *out)
+static bool take_value(const struct rule *rule, char *text, struct options *out)
 {
 	void *field = (char *)out + rule->field;
 	uint64_t number;
@@ -87,6 +103,11 @@ static bool take_value(const struct rule *rule, const char *text, struct options
 			return false;
 		out->environment[++out->variable_count] = text;
 		return true;
+	case LIMIT:
+		return out->limit_count < MOST_LIMITS && parse_limit(text, &out->limits[out->limit_count++]);
+	case NUMBERS:
+		*(const char **)field = text;
+		return is_numbers(text);
 	case DESCRIPTOR:
 		/* CLOEXEC at once: the guest must not be able to write its own result. */
 		if (!parse_number(text, INT_MAX, &number) || number < 3 || fcntl((int)number, F_SETFD, FD_CLOEXEC) != 0)
@@ -124,6 +145,26 @@ static bool is_complete(const struct options *options, const bool *seen)
 		say("supervise: --record needs --record-head");
 		return false;
 	}
+	if ((options->make && options->run_dir == NULL) || (options->limit_count > 0 && !options->make)) {
+		say("supervise: --make needs --run-dir, --limit needs --make");
+		return false;
+	}
+	if ((options->enter || options->terminal) && options->run_dir == NULL) {
+		say("supervise: --enter and --terminal need --run-dir");
+		return false;
+	}
+	if (options->map_uids != NULL || options->map_gids != NULL) {
+		if (options->map_uids == NULL || options->map_gids == NULL || options->newuidmap == NULL ||
+		    options->newgidmap == NULL) {
+			say("supervise: --map-uids, --map-gids, --newuidmap and --newgidmap go together");
+			return false;
+		}
+	}
+	if ((options->inputs == NULL) != (options->plan == NULL) ||
+	    (options->inputs == NULL) != (options->otherwise_words == 0)) {
+		say("supervise: --inputs, --plan and --otherwise go together");
+		return false;
+	}
 	if ((options->manager == NULL) != (options->unit == NULL)) {
 		say("supervise: --manager and --unit go together");
 		return false;
@@ -133,6 +174,23 @@ static bool is_complete(const struct options *options, const bool *seen)
 		return false;
 	}
 	return true;
+}
+
+/* Cuts the command for a stale plan off the end of the words. */
+static bool split_otherwise(struct options *out, char **end)
+{
+	const size_t words = (size_t)(end - out->program);
+
+	if (out->otherwise_words == 0)
+		return true;
+	if (out->otherwise_words >= words) {
+		say("supervise: --otherwise has a malformed value");
+		return false;
+	}
+	/* Its first word is a mark: the place of the NULL that ends the program's words. */
+	out->otherwise = end - out->otherwise_words + 1;
+	out->otherwise[-1] = NULL;
+	return out->otherwise[0] != NULL && is_path(out->otherwise[0]);
 }
 
 bool parse_options(int argc, char **argv, struct options *out)
@@ -147,7 +205,8 @@ bool parse_options(int argc, char **argv, struct options *out)
 			say("supervise: unknown option %.64s", argv[at]);
 			return false;
 		}
-		if (seen[rule - rules] && rule->kind != CGROUP && rule->kind != SLOT && rule->kind != VARIABLE) {
+		if (seen[rule - rules] && rule->kind != CGROUP && rule->kind != SLOT && rule->kind != VARIABLE &&
+		    rule->kind != LIMIT) {
 			say("supervise: %s is given twice", rule->name);
 			return false;
 		}
@@ -166,5 +225,5 @@ bool parse_options(int argc, char **argv, struct options *out)
 		return false;
 	}
 	out->program = argv + at + 1;
-	return is_complete(out, seen);
+	return is_complete(out, seen) && split_otherwise(out, argv + argc);
 }

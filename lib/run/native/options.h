@@ -10,8 +10,17 @@
 #define MOST_CGROUPS 8
 #define MOST_SLOTS 4
 #define MOST_VARIABLES 16
+#define MOST_LIMITS 16
 #define LIMIT_LETTERS "mnc"
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* One value of one file of a control group, to be written and read back. */
+struct limit {
+	char letter; /* of LIMIT_LETTERS: how it is recorded when it does not hold */
+	bool swap;   /* bounds swap: its file may be missing where there is no swap */
+	const char *value;
+	const char *path;
+};
 
 struct options {
 	const char *id;
@@ -28,6 +37,23 @@ struct options {
 	const char *lacking; /* letters of limits that are not applied: m, n (number of processes), c; NULL: none */
 	const char *manager; /* socket of the user's systemd, and its unit that the groups are in; NULL: not asked */
 	const char *unit;
+	bool make; /* the run directory and the groups are made here, with --limit, and --config moved in */
+	bool best_effort;
+	struct limit limits[MOST_LIMITS];
+	size_t limit_count;
+	char lacking_letters[sizeof(LIMIT_LETTERS)];
+	const char *config;
+	bool seal; /* the program is executed from a sealed copy */
+	const char *map_uids; /* "INSIDE OUTSIDE COUNT ..." of a user namespace at descriptor 4 of the program; NULL: none */
+	const char *map_gids;
+	const char *newuidmap;
+	const char *newgidmap;
+	const char *inputs; /* entry of the index that led here; NULL: Node has checked the plan */
+	const char *plan;
+	uint64_t otherwise_words; /* how many words at the end are the command for a plan that is stale */
+	char **otherwise;
+	bool enter;    /* the program enters a live sandbox: --cgroup are groups below those of the sandbox */
+	bool terminal; /* the program gets a terminal, from the runtime by the socket RUN-DIR/tty */
 	const char *run_dir;
 	const char *slots[MOST_SLOTS]; /* removed in this order, last of all */
 	size_t slot_count;
@@ -36,6 +62,8 @@ struct options {
 	const char *log;
 	const char *record;
 	const char *record_head;
+	const char *output_log; /* folder that the output goes to, instead of to our own; NULL: none */
+	const char *activity; /* folder with an entry for each execution from outside; NULL: none */
 	int result_fd; /* -1: none */
 	pid_t parent;  /* 0: not watched */
 	char **program;

@@ -46,7 +46,7 @@ static enum reason judge_end(const struct options *options, const struct ending 
 	if (options->oom_file != NULL && count_oom_kills(options->oom_file) > 0)
 		return OOM;
 	/* An engine that failed says so in its log; one that succeeded may still complain there about its own clean-up. */
-	if (status != 0 && options->log != NULL && say_launch_error(options->log))
+	if (status != 0 && options->log != NULL && say_launch_error(options->log, options->enter ? "enter" : "start"))
 		return LAUNCH;
 	if (judge_output(ending))
 		return OUTPUT;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "outputlog.h"
 #include "streams.h"
 #include "utf8.h"
 
@@ -36,6 +37,16 @@ static int write_all(int fd, const unsigned char *data, size_t size)
 			return errno;
 		}
 	}
+	return 0;
+}
+
+/* As write_all; into the log nothing fails, so that a full disk never stops a program. */
+static int pass_on(struct relay *relay, const unsigned char *data, size_t size)
+{
+	if (relay->logged_as == 0)
+		return write_all(relay->to, data, size);
+	if (size > 0 && !log_output(relay->logged_as, data, size))
+		atomic_store(&relay->dropped, true);
 	return 0;
 }
 
@@ -96,7 +107,9 @@ static bool is_too_late(struct relay *relay, size_t got, uint64_t *late)
 	if (!atomic_load(&relay->finish))
 		return false;
 	*late += got;
-	return *late > (uint64_t)fcntl(relay->from, F_GETPIPE_SZ);
+	/* A terminal has no size that could be asked for, and holds less than a buffer of ours. */
+	const int size = fcntl(relay->from, F_GETPIPE_SZ);
+	return *late > (uint64_t)(size < 0 ? BUFFER : size);
 }
 
 static void pass_output(struct relay *relay, unsigned char *buffer)
@@ -119,12 +132,12 @@ static void pass_output(struct relay *relay, unsigned char *buffer)
 			continue;
 		}
 		if (got == 0) {
-			error = write_all(relay->to, buffer, held);
+			error = pass_on(relay, buffer, held);
 			break;
 		}
 		const size_t size = held + got;
 		const size_t out = passable(relay, buffer, size, passed);
-		error = write_all(relay->to, buffer, out);
+		error = pass_on(relay, buffer, out);
 		atomic_store(&relay->active_ms, monotonic_ms());
 		passed += out;
 		held = atomic_load(&relay->truncated) ? 0 : size - out;

@@ -10,6 +10,7 @@
 struct relay {
 	int from;         /* our end of the guest's pipe, non-blocking */
 	int to;           /* the caller's descriptor, blocking */
+	char logged_as;   /* stream of the output log that gets it instead of `to`; 0: none */
 	uint64_t most;    /* bytes passed on at most; 0: unbounded */
 	int wake;         /* eventfd, written when this relay has ended */
 	int finish_event; /* eventfd, readable once `finish` is set */
@@ -17,6 +18,7 @@ struct relay {
 	atomic_uint_least64_t produced; /* bytes the guest wrote and we took */
 	atomic_int_least64_t active_ms; /* monotonic time of the last byte */
 	atomic_bool truncated;
+	atomic_bool dropped; /* a full disk cost the output log a part */
 	atomic_bool ended;
 	atomic_int error; /* errno of a write that failed for another reason than a caller who left */
 };

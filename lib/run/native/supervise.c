@@ -1,21 +1,32 @@
 /* Owns the order of one run's life: prepare, start, watch, record, clean up. docs/decisions/0002-native-supervisor.md */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "cgroup.h"
 #include "events.h"
 #include "child.h"
 #include "clock.h"
+#include "guardian.h"
+#include "idmap.h"
+#include "inputs.h"
 #include "options.h"
 #include "outcome.h"
+#include "outputlog.h"
+#include "places.h"
 #include "record.h"
 #include "relay.h"
+#include "rest.h"
 #include "say.h"
+#include "sealed.h"
 #include "signals.h"
+#include "slots.h"
 #include "streams.h"
+#include "terminal.h"
 #include "tree.h"
 #include "watch.h"
 
@@ -37,6 +48,7 @@ static bool prepare_relays(const struct options *options, const struct streams *
 	for (int i = 0; i < 2; i++) {
 		relays[i].from = ours[i];
 		relays[i].to = i == 0 ? STDOUT_FILENO : STDERR_FILENO;
+		relays[i].logged_as = options->output_log == NULL ? 0 : i == 0 ? 'o' : 'e';
 		relays[i].most = bounds[i];
 		relays[i].wake = wake;
 		relays[i].finish_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -44,6 +56,13 @@ static bool prepare_relays(const struct options *options, const struct streams *
 			return false;
 	}
 	return true;
+}
+
+/* Only of a sandbox that lives on without its caller. */
+static bool prepare_logs(const struct options *options)
+{
+	return (options->output_log == NULL || open_output_log(options->output_log)) &&
+	       (options->activity == NULL || make_activity(options->activity));
 }
 
 static bool prepare(const struct options *options, struct watch *watch, struct streams *streams)
@@ -55,6 +74,16 @@ static bool prepare(const struct options *options, struct watch *watch, struct s
 		return true;
 	say("cannot make a pipe: %s", why(errno));
 	return false;
+}
+
+/* With a terminal all of the guest's streams are that one; what comes on stderr is then the runtime's own. */
+static void use_terminal(const struct options *options, struct watch *watch, struct streams *streams)
+{
+	if (!options->terminal || !receive_terminal(options, watch->terminal, watch->child.pidfd))
+		return;
+	watch->relays[0].from = watch->terminal->master;
+	if (options->pass_stdin)
+		streams->in[0] = fcntl(watch->terminal->master, F_DUPFD_CLOEXEC, 3);
 }
 
 /* After the fork: a child of a process with threads could inherit a lock that nobody releases. */
@@ -70,18 +99,21 @@ static bool start_relays(const struct options *options, const struct streams *st
 }
 
 /* Fills what happened. An `ending` that never started is a failed launch, and somebody has said why. */
-static void run(const struct options *options, struct watch *watch, struct ending *ending, struct outcome *outcome)
+static void run(const struct options *options, const struct exec *exec, struct watch *watch, struct guardian *guardian,
+		struct ending *ending, struct outcome *outcome)
 {
 	struct streams streams;
 
 	/* A group in use belongs to somebody else: then nothing of the run is started, killed or removed. */
 	outcome->gone = check_cgroups(options);
-	if (!outcome->gone || !prepare(options, watch, &streams))
+	if (!outcome->gone || !prepare_logs(options) || !open_terminal(options, watch->terminal) ||
+	    !start_guardian(options, guardian) || !prepare(options, watch, &streams))
 		return;
 	outcome->start_ms = wall_ms();
-	if (!start_child(options, &streams, &watch->child))
+	if (!start_child(options, exec, &streams, &watch->child))
 		return;
 	ending->started = true;
+	use_terminal(options, watch, &streams);
 	if (!start_relays(options, &streams, watch->relays)) {
 		kill(watch->child.pid, SIGKILL);
 		ending->started = false;
@@ -92,7 +124,8 @@ static void run(const struct options *options, struct watch *watch, struct endin
 
 		outcome->produced[i] = atomic_load(&relay->produced);
 		/* What a relay still holds when we stop waiting for it does not reach the caller. */
-		outcome->truncated[i] = atomic_load(&relay->truncated) || !atomic_load(&relay->ended);
+		outcome->truncated[i] = atomic_load(&relay->truncated) || atomic_load(&relay->dropped) ||
+					!atomic_load(&relay->ended);
 		ending->output_error[i] = atomic_load(&relay->error);
 	}
 }
@@ -101,19 +134,40 @@ static void run(const struct options *options, struct watch *watch, struct endin
  * The slots go last: they lend host uids and lead "sandbox gc" to what is left, so they stay while anything is.
  * No process is started for any of this: it works when the host has no pid to spare.
  */
-static void clean_up(const struct options *options, const struct outcome *outcome)
+static void clean_up(const struct options *options, const struct ending *ending, const struct outcome *outcome)
 {
-	bool clean = outcome->gone && remove_cgroups(options, REMOVE_LIMIT_MS);
+	const bool leaves = leaves_rest(options, ending);
+	bool clean = outcome->gone && (leaves || remove_cgroups(options, REMOVE_LIMIT_MS));
 
+	if (leaves)
+		leave_rest(options);
 	if (clean && options->run_dir != NULL)
 		clean = remove_tree(options->run_dir);
 	if (!clean) {
 		say("run %s was not cleaned up\n  sandbox gc", options->id);
 		return;
 	}
-	for (size_t i = 0; i < options->slot_count; i++)
-		if (unlink(options->slots[i]) != 0 && errno != ENOENT)
-			say("cannot remove %s: %s", options->slots[i], why(errno));
+	free_slots(options);
+}
+
+/* What takes time runs side by side: the tools that map ids, and all that is made meanwhile. */
+static bool make_ready(struct options *options, const struct ending *ending, const struct outcome *outcome,
+		       struct exec *exec)
+{
+	struct id_map map = { .space = -1 };
+	const bool started = start_id_map(options, &map);
+	/* Takes back what it made when it fails; what was there before is somebody else's. */
+	const bool made = started && make_places(options);
+
+	*exec = (struct exec){ .file = made && options->seal ? seal_program(options->program[0]) : -1 };
+	if (!made) {
+		drop_id_map(&map);
+		free_slots(options);
+	} else if (!finish_id_map(options, &map)) {
+		clean_up(options, ending, outcome);
+	}
+	exec->user_space = map.space;
+	return made && (options->map_uids == NULL || map.space >= 0);
 }
 
 /* The program owns stderr; only a person at a terminal is told. */
@@ -137,21 +191,31 @@ int main(int argc, char **argv)
 	struct options options;
 	struct ending ending = { .started = false, .cause = EXITED };
 	struct outcome outcome = { .gone = true, .start_ms = wall_ms() };
-	struct watch watch = { .options = &options, .relays = relays };
+	struct terminal terminal = NO_TERMINAL;
+	struct guardian guardian = { .end = -1 };
+	struct watch watch = { .options = &options, .relays = relays, .terminal = &terminal };
+	struct exec exec;
 	int record;
 
 	if (!guard_streams() || !parse_options(argc, argv, &options))
 		return STATUS_OURS;
+	if (!inputs_hold(&options)) {
+		start_over(&options);
+		return STATUS_OURS;
+	}
 	watch.signals = take_signals();
 	if (watch.signals < 0)
 		say("cannot take signals: %s", why(errno));
+	if (!make_ready(&options, &ending, &outcome, &exec))
+		return STATUS_OURS;
 	record = open_record(&options);
 	if (watch.signals >= 0 && record != -2) {
 		if (has_parent(&options))
-			run(&options, &watch, &ending, &outcome);
+			run(&options, &exec, &watch, &guardian, &ending, &outcome);
 		else
 			ending = (struct ending){ .started = true, .cause = CANCELLED, .signal = SIGTERM };
 	}
+	restore_terminal(&terminal);
 	outcome.end_ms = wall_ms();
 	judge(&options, &ending, &outcome);
 	/* Before cleaning up: leftovers can be found again after a SIGKILL of ours, a result cannot. */
@@ -160,7 +224,8 @@ int main(int argc, char **argv)
 		outcome.reason = RECORD;
 	}
 	send_result(&options, &outcome);
-	clean_up(&options, &outcome);
+	clean_up(&options, &ending, &outcome);
+	dismiss_guardian(&guardian);
 	tell_person(&options, &outcome);
 	_exit(outcome.status);
 }

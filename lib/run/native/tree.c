@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -106,13 +108,25 @@ static bool remove_directory(struct removal *removal, int dir, const char *name,
 	return unlinkat(dir, name, AT_REMOVEDIR) == 0 || note(removal, errno);
 }
 
+/* Root's crun, killed while it cloned its own binary, leaves that mounted on a file of ours. */
+static bool unmount_entry(int dir, const char *name)
+{
+	char path[NAME_MAX + 64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
+}
+
 static bool remove_entry(struct removal *removal, int dir, const char *name, int depth)
 {
 	if (unlinkat(dir, name, 0) == 0)
 		return true;
+	const int error = errno;
+	if (error == EBUSY && unmount_entry(dir, name) && unlinkat(dir, name, 0) == 0)
+		return true;
 	/* POSIX says EPERM, Linux EISDIR. */
-	if (errno != EISDIR && errno != EPERM)
-		return note(removal, errno);
+	if (error != EISDIR && error != EPERM)
+		return note(removal, error);
 	return remove_directory(removal, dir, name, depth);
 }
 

@@ -87,3 +87,30 @@ bool is_variable(const char *text)
 	return text[length] == '=' && is_word(text, length, "_") && strncmp(text, "PATH=", 5) != 0 &&
 	       strncmp(text, "LD_", 3) != 0;
 }
+
+bool is_numbers(const char *text)
+{
+	size_t numbers = 0;
+
+	while (*text != '\0') {
+		const size_t digits = strspn(text, "0123456789");
+
+		if (digits == 0 || digits > 10 || (text[digits] != ' ' && text[digits] != '\0'))
+			return false;
+		text += digits + (text[digits] == ' ');
+		numbers++;
+	}
+	return numbers > 0 && numbers <= 12 && numbers % 3 == 0;
+}
+
+bool parse_limit(char *text, struct limit *out)
+{
+	char *value = strchr(text, ':');
+	char *path = value == NULL ? NULL : strchr(value + 1, ':');
+
+	if (path == NULL || value != text + 1 || strchr("s" LIMIT_LETTERS, *text) == NULL)
+		return false;
+	*path++ = '\0';
+	*out = (struct limit){ .letter = *text == 's' ? 'm' : *text, .swap = *text == 's', .value = value + 1, .path = path };
+	return *out->value != '\0' && is_path(path);
+}

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "options.h"
+
 /* Decimal digits only, at most `most`. */
 bool parse_number(const char *text, uint64_t most, uint64_t *out);
 
@@ -19,5 +21,11 @@ bool is_head(const char *text);
 
 /* NAME=value with a name that no loader or shell reads in another way; PATH is ours. */
 bool is_variable(const char *text);
+
+/* One to four times "INSIDE OUTSIDE COUNT", with single spaces between them. */
+bool is_numbers(const char *text);
+
+/* LETTER:VALUE:PATH, cut at the colons; the letter is one of LIMIT_LETTERS, or s for a bound of swap. */
+bool parse_limit(char *text, struct limit *out);
 
 #endif

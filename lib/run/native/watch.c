@@ -10,12 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "cgroup.h"
 #include "clock.h"
 #include "events.h"
+#include "rest.h"
 #include "signals.h"
+#include "stop.h"
 
-#define NEVER INT64_MAX
 #define KILL_LIMIT_MS 2000  /* for the kernel to end what was killed */
 #define DRAIN_MS 200        /* for output of a program that has ended, while something outside its groups holds the pipe */
 #define SAME_SIGNAL_MS 100  /* a terminal signals us and our caller, and the caller passes it on: one wish, not two */
@@ -25,11 +27,11 @@
 
 struct state {
 	int64_t started;
-	int64_t stopped;    /* when TERM was sent */
-	int64_t kill_at;    /* after a TERM */
-	int64_t abandon_at; /* after a KILL */
+	struct stop stop;
 	int64_t look_at;    /* for kills of the OOM killer, and until when */
 	int64_t look_until;
+	int64_t active;     /* when somebody last worked in it from outside, as far as we looked */
+	struct activity activity;
 	struct ending *ending;
 };
 
@@ -50,28 +52,29 @@ static int64_t find_deadline(const struct watch *watch, const struct state *stat
 	if (options->idle_ms > 0) {
 		const int64_t out = atomic_load(&watch->relays[0].active_ms);
 		const int64_t err = atomic_load(&watch->relays[1].active_ms);
-		idle = (out > err ? out : err) + (int64_t)options->idle_ms;
+		const int64_t last = out > err ? out : err;
+		idle = (last > state->active ? last : state->active) + (int64_t)options->idle_ms;
 	}
 	*cause = wall <= idle ? TIMEOUT : IDLE;
 	return earlier(wall, idle);
 }
 
-static void kill_child(struct watch *watch, struct state *state)
+/* Looked at only when the run would be idle otherwise. */
+static bool was_active(const struct watch *watch, struct state *state, enum reason cause, int64_t now)
 {
-	pidfd_send_signal(watch->child.pidfd, SIGKILL, NULL, 0);
-	/* Its process group: not reaped yet, so the number is still its own. */
-	kill(-watch->child.pid, SIGKILL);
-	state->kill_at = NEVER;
-	state->abandon_at = earlier(state->abandon_at, monotonic_ms() + KILL_LIMIT_MS);
+	const struct options *options = watch->options;
+
+	if (cause != IDLE || options->activity == NULL)
+		return false;
+	state->active = find_activity(options->activity, &state->activity);
+	return state->active + (int64_t)options->idle_ms > now;
 }
 
 static void stop_child(struct watch *watch, struct state *state, enum reason cause, int signal)
 {
 	state->ending->cause = cause;
 	state->ending->signal = signal;
-	pidfd_send_signal(watch->child.pidfd, SIGTERM, NULL, 0);
-	state->stopped = monotonic_ms();
-	state->kill_at = state->stopped + (int64_t)watch->options->grace_ms;
+	begin_stop(&state->stop, watch->options, &watch->child);
 }
 
 /* v2 ends the whole group (memory.oom.group); on v1 the rest of the run is ours to end. */
@@ -82,7 +85,7 @@ static void look_for_oom(struct watch *watch, struct state *state)
 	if (count_oom_kills(watch->options->oom_file) > 0 && state->ending->cause == EXITED) {
 		state->ending->cause = OOM;
 		state->look_at = NEVER;
-		kill_child(watch, state);
+		kill_child(&state->stop, watch->options, &watch->child);
 		return;
 	}
 	state->look_at = now < state->look_until && state->ending->cause == EXITED ? now + OOM_LOOK_MS : NEVER;
@@ -111,8 +114,8 @@ static void take_all_signals(struct watch *watch, struct state *state)
 	while ((signal = take_signal(watch->signals)) != 0) {
 		if (state->ending->cause == EXITED)
 			stop_child(watch, state, CANCELLED, signal);
-		else if (state->ending->cause != CANCELLED || monotonic_ms() - state->stopped > SAME_SIGNAL_MS)
-			kill_child(watch, state);
+		else if (state->ending->cause != CANCELLED || monotonic_ms() - state->stop.begun > SAME_SIGNAL_MS)
+			kill_child(&state->stop, watch->options, &watch->child);
 	}
 }
 
@@ -130,25 +133,27 @@ static bool wait_child(struct watch *watch, struct state *state)
 	enum reason cause;
 
 	for (;;) {
-		struct pollfd fds[4] = {
+		struct pollfd fds[5] = {
 			{ .fd = watch->child.pidfd, .events = POLLIN },
 			{ .fd = watch->signals, .events = POLLIN },
 			{ .fd = watch->child.report, .events = POLLIN },
 			{ .fd = watch->oom, .events = watch->oom_events },
+			{ .fd = watch->terminal->resized, .events = POLLIN },
 		};
 		const int64_t deadline = find_deadline(watch, state, &cause);
 		const int64_t now = monotonic_ms();
 
-		if (ending->cause == EXITED && now >= deadline)
+		if (ending->cause == EXITED && now >= deadline && !was_active(watch, state, cause, now))
 			stop_child(watch, state, cause, 0);
-		if (now >= state->kill_at)
-			kill_child(watch, state);
-		if (now >= state->abandon_at)
+		repeat_stop(&state->stop, &watch->child, now);
+		if (now >= state->stop.kill_at)
+			kill_child(&state->stop, watch->options, &watch->child);
+		if (now >= state->stop.abandon_at)
 			return false;
 		if (now >= state->look_at)
 			look_for_oom(watch, state);
-		const int64_t ours = earlier(state->kill_at, state->abandon_at);
-		if (wait_until(fds, 4, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
+		const int64_t ours = find_next_step(&state->stop);
+		if (wait_until(fds, 5, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
 			continue;
 		if (fds[1].revents != 0)
 			take_all_signals(watch, state);
@@ -156,6 +161,8 @@ static bool wait_child(struct watch *watch, struct state *state)
 			ending->started = false;
 		if (fds[3].revents != 0)
 			take_oom_event(watch, state);
+		if (fds[4].revents != 0)
+			resize_terminal(watch->terminal);
 		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
 			return true;
 	}
@@ -215,12 +222,13 @@ static void drain_output(struct watch *watch, struct state *state)
 bool watch_child(struct watch *watch, struct ending *ending)
 {
 	struct state state = {
-		.started = monotonic_ms(), .kill_at = NEVER, .abandon_at = NEVER, .look_at = NEVER, .ending = ending,
+		.started = monotonic_ms(), .stop = NO_STOP, .look_at = NEVER, .ending = ending,
 	};
 	bool gone = wait_child(watch, &state);
 
 	/* Only now: what is left was not ended by PDEATHSIG and the pid namespace. Its end also ends the pipes. */
-	gone &= empty_cgroups(watch->options, KILL_LIMIT_MS);
+	if (!leaves_rest(watch->options, ending))
+		gone &= empty_cgroups(watch->options, KILL_LIMIT_MS);
 	drain_output(watch, &state);
 	return gone;
 }

@@ -6,6 +6,7 @@
 #include "options.h"
 #include "outcome.h"
 #include "relay.h"
+#include "terminal.h"
 
 struct watch {
 	const struct options *options;
@@ -15,6 +16,7 @@ struct watch {
 	int oom;              /* tells that the OOM killer came, -1: nobody does */
 	short oom_events;     /* of poll(2), for it */
 	int wake;             /* eventfd that the relays write when they end */
+	struct terminal *terminal;
 };
 
 /* Waits for the child and its output, stopping it where a deadline or a signal says so. True: no process is left. */

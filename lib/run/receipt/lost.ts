@@ -1,23 +1,18 @@
 // Owns finding runs that ended without a line in runs.log: their live record stands, and its process is gone.
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
 import { bootId } from '../../base/process.ts';
 import type { RunFolders } from '../folders.ts';
-import { isAlive, type LiveRecord, parseLiveRecord } from '../reap.ts';
+import { isAlive, type LiveRecord, mostRecordBytes, parseLiveRecord } from '../liveRecord.ts';
+import { readOwnFile } from '../ownFiles.ts';
 import { isAwaited } from './awaited.ts';
 import type { LostRun } from './build.ts';
 
 function readLive(file: string): { record: LiveRecord; madeMs: number } | undefined {
-  try {
-    const found = lstatSync(file);
-    const record = found.isFile() && found.size < 4096 ? parseLiveRecord(readFileSync(file, 'utf8')) : undefined;
-    return record === undefined ? undefined : { record, madeMs: Math.floor(found.mtimeMs) };
-  } catch (cause) {
-    // It ended while we looked.
-    if (errnoOf(cause) === 'ENOENT') return undefined;
-    throw cause;
-  }
+  const read = readOwnFile(file, mostRecordBytes);
+  const record = read.kind === 'file' ? parseLiveRecord(read.text) : undefined;
+  return read.kind !== 'file' || record === undefined ? undefined : { record, madeMs: Number(read.found.mtimeMs) };
 }
 
 /**

@@ -85,16 +85,21 @@ export interface PlannedLimit extends Limit {
 const parts: Readonly<Record<string, PlannedLimit['part']>> = { m: 'memory', n: 'pids', c: 'cpus' };
 
 /**
- * The `apply FILE LETTER VALUE` lines of a launch script: the limits that it writes and reads back, and without which it
- * does not start, or, at best effort, says so in the record.
+ * The limits of a launch script: those that its supervisor writes and reads back (`--limit LETTER:VALUE:FILE`, s for a bound of swap),
+ * without which it does not start, or, at best effort, says so in the record; and those that have no control group (`lack`).
  */
 export function readLimits(launch: string): PlannedLimit[] {
-  const lines = launch.matchAll(
-    /^\t(apply|apply_swap|lack) '?(?:\S*\/)?([a-z_.]+)'? (?:([mnc]) )?'?([A-Za-z0-9 ]+)'?$/gm,
-  );
-  return [...lines].map(([, how, file = '', letter = '', value = '']) => {
-    return { file, value, when: how === 'apply_swap' ? 'swap' : 'always', part: parts[letter] };
-  });
+  const applied = launch.matchAll(/^\t+--limit '?([mncs]):([A-Za-z0-9 ]+):'?\S*\/([a-z_.]+) \\$/gm);
+  const lacked = launch.matchAll(/^\t+lack ([a-z_.]+) ([mnc]) '?([A-Za-z0-9 ]+)'?$/gm);
+  return [
+    ...[...applied].map(([, letter = '', value = '', file = '']): PlannedLimit => {
+      const swap = letter === 's';
+      return { file, value, when: swap ? 'swap' : 'always', part: parts[swap ? 'm' : letter] };
+    }),
+    ...[...lacked].map(
+      ([, file = '', letter = '', value = '']): PlannedLimit => ({ file, value, when: 'always', part: parts[letter] }),
+    ),
+  ];
 }
 
 function readEnforced(

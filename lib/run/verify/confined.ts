@@ -8,16 +8,20 @@ import { copyOwner } from '../copy.ts';
 import { type Invoked, invokePlan } from '../invoke.ts';
 import { placeWorkspace } from '../placeWorkspace.ts';
 import { type Host, type PlanWish, type Prepared, preparePlan } from '../prepare.ts';
+import { awaitRun } from '../receipt/awaited.ts';
 import type { Check } from './check.ts';
 import { writableFolder } from './checks/places.ts';
 import { openDoors } from './doors.ts';
 import type { Evidence, Expected } from './evidence.ts';
-import { gatherOutside, membersOf } from './gather.ts';
+import { gatherAround, gatherOutside, membersOf } from './gather.ts';
+import { readGuest, tellFacts } from './guest.ts';
 import { findDone, type Probe, probeArguments, waitFor } from './probe.ts';
-import { parseReport } from './report.ts';
+import { endLine, parseReport } from './report.ts';
 
 /** Takes the probe from its standard input, and becomes it. */
 const receive = '/bin/cat >"$1" && /bin/chmod 0755 "$1" && exec "$@"';
+/** Under gVisor it first says of itself what nobody sees from outside. */
+const receiveInGuest = `${tellFacts}\n${receive}`;
 
 function ownerOf({ profile, ids, workspace }: Prepared): Expected['owner'] {
   const { mode } = profile.workspace;
@@ -55,12 +59,14 @@ async function watch({ probe, host, prepared, expected, ids, source }: Watched, 
   const { id, profile } = expected;
   const folder = writableFolder(profile.workspace.mode);
   const file = join(folder, 'cofferdam-probe');
+  const isGuest = expected.engine === 'runsc';
   const ending = new AbortController();
+  let said = '';
   const signal = AbortSignal.any([host.signal, ending.signal]);
   const words = [file, ...probeArguments({ folder, port, profile, ids })];
   const bindings = {
     id,
-    argv: ['/bin/sh', '-c', receive, 'verify', ...words],
+    argv: ['/bin/sh', '-c', isGuest ? receiveInGuest : receive, 'verify', ...words],
     workspace: source,
     timeoutMs: profile.limits.timeout,
   };
@@ -71,21 +77,31 @@ async function watch({ probe, host, prepared, expected, ids, source }: Watched, 
     output: 'capture',
     stdin: probe.bytes,
     signal,
+    onOutput: (chunk) => {
+      said = `${said}${Buffer.from(chunk).toString('latin1')}`.slice(-endLine.length);
+    },
   });
   const leaves = locateCgroups(host.uid).folders.map(({ path }) => join(path, id));
-  const pidsOf = () => membersOf(leaves[0] ?? '');
+  // A controller may be missing here; the members are the same in all.
+  const pidsOf = () => [...new Set(leaves.flatMap((leaf) => membersOf(leaf)))];
   try {
-    const program = await waitFor(() => findDone(pidsOf()), run);
+    const look = () => (isGuest ? (said === endLine ? 0 : undefined) : findDone(pidsOf()));
+    const program = await waitFor(look, run);
     if (program === undefined) {
       ending.abort();
       throw explain(await run);
     }
-    const seen = await gatherOutside(expected, { program, pids: pidsOf(), confined: true, digest: probe.digest });
+    const seen = isGuest
+      ? gatherAround(expected, pidsOf())
+      : await gatherOutside(expected, { program, pids: pidsOf(), confined: true, digest: probe.digest });
     ending.abort();
     const { stdout, record } = await run;
     if (record.truncated.stdout)
       throw new CofferdamError('LAUNCH_FAILED', "the profile's output.stdout cuts the probe's report");
-    return { ...seen, attempts: parseReport(stdout, ids) };
+    if (!('sentry' in seen)) return { ...seen, attempts: parseReport(stdout, ids) };
+    const { sentry, gofer, ...rest } = seen;
+    const { guest, rest: report } = readGuest(stdout);
+    return { ...rest, attempts: parseReport(report, ids), around: { sentry, gofer, guest } };
   } finally {
     ending.abort();
     await run.catch(() => undefined);
@@ -108,7 +124,12 @@ export async function examineSandbox(
   const ids = select(expected)
     .filter(({ inside }) => inside)
     .map((check) => check.id);
-  const around = await placeWorkspace(prepared, id, host);
+  // While we live, a copy that is being made for it is nobody's leftover, and its receipt is made when we are done.
+  const awaited = awaitRun(prepared.folders.awaited, id);
+  const around = await placeWorkspace(prepared, id, host).catch((error: unknown) => {
+    awaited.release();
+    throw error;
+  });
   const doors = await openDoors();
   try {
     return await watch({ probe, host, prepared, expected, ids, source: around.source }, doors.port);
@@ -117,5 +138,6 @@ export async function examineSandbox(
     // The probe wrote nothing into a workspace, so nobody reviews a copy; a writable one is looked through all the same.
     if (prepared.profile.workspace.mode === 'copy') await around.undo();
     else await around.finish();
+    awaited.release();
   }
 }

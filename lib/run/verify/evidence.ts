@@ -24,8 +24,10 @@ export interface Facts {
   links(folder: 'fd' | 'ns'): ReadonlyMap<string, string>;
   /** Whether the host has this path; the same for every process. */
   hostHas(path: string): boolean;
-  /** Whether a file of the host is there and not empty. */
+  /** Whether we can read something from a (small) file of the host. */
   hostFills(path: string): boolean;
+  /** Release of the host's kernel: `6.1.0-18-amd64`; the same for every process. */
+  readonly kernel: string;
 }
 
 export interface Evidence {
@@ -43,4 +45,13 @@ export interface Evidence {
   /** Limit files of the program's control groups that exist: `pids.max` → text. */
   readonly limits: ReadonlyMap<string, string>;
   readonly attempts: Attempts;
+  /** Under gVisor, where `program` is the sentry. */
+  readonly around?: AroundGuest;
+}
+
+/** The processes around a guest whose kernel is one of them, and what the guest sees of itself. */
+export interface AroundGuest {
+  readonly sentry: Facts;
+  readonly gofer: Facts;
+  readonly guest: { readonly program: Facts; readonly init: Facts };
 }

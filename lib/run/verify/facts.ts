@@ -1,6 +1,7 @@
 // Owns reading /proc of a process from outside, at one moment, without following anything that the guest made.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { release } from 'node:os';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { requireTool } from '../../engine/tools.ts';
@@ -75,7 +76,12 @@ function assemble(pid: number, found: ReadonlyMap<string, Read<string>>, fd: Rea
     text: (name) => valueIn(found.get(name), name),
     links: (name) => valueIn(name === 'fd' ? fd : ns, name),
     hostHas: (path) => existsSync(path),
-    hostFills: (path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0,
+    // Not by its size: that of a file of /proc is 0.
+    hostFills: (path) => {
+      const read = attempt(() => readFileSync(path, 'latin1'));
+      return 'value' in read && read.value !== '';
+    },
+    kernel: release(),
   };
 }
 

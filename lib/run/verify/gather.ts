@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import { leafWrites, parseCgroupMounts } from '../../engine/cgroup.ts';
-import type { Evidence, Expected, Facts } from './evidence.ts';
+import type { AroundGuest, Evidence, Expected, Facts } from './evidence.ts';
 import { digestProgram, readFacts, readGuestFacts } from './facts.ts';
 import { fourIds, namespaceIds, parseCgroups } from './procfs.ts';
 
@@ -68,6 +68,33 @@ export interface Found {
   readonly confined: boolean;
   /** sha256 of our probe. */
   readonly digest: string;
+}
+
+/** The pid of runsc's process in the role `sandbox` (the sentry) or `gofer`. Throws LAUNCH_FAILED. */
+function findRole(pids: readonly number[], role: 'sandbox' | 'gofer'): number {
+  const found = pids.find((pid) => readSoft(`/proc/${pid}/cmdline`)?.startsWith(`runsc-${role}\0`));
+  if (found === undefined)
+    throw new CofferdamError('LAUNCH_FAILED', `runsc has no ${role} in the sandbox's control group`);
+  return found;
+}
+
+/** The same where the program's kernel is a process: `program` is that process, the sentry. */
+export function gatherAround(
+  expected: Expected,
+  pids: readonly number[],
+): Omit<Evidence, 'attempts' | 'around'> & Omit<AroundGuest, 'guest'> {
+  const sentry = readFacts(findRole(pids, 'sandbox'));
+  return {
+    expected,
+    host: readFacts(process.pid),
+    program: sentry,
+    init: undefined,
+    members: pids,
+    strangers: strangersOf(sentry, pids),
+    limits: readLimits(expected, sentry),
+    sentry,
+    gofer: readFacts(findRole(pids, 'gofer')),
+  };
 }
 
 /** All but what the probe itself says. Throws LAUNCH_FAILED when what waits there is another program. */

@@ -14,6 +14,9 @@ export interface Attempts {
   get(id: string): Attempt;
 }
 
+/** The last line of a report. */
+export const endLine = 'end ok 0 -\n';
+
 const most = 512 * 1024;
 const linePattern =
   /^([a-z0-9]+\.[a-z0-9_-]{1,48}|end|unknown) (ok|errno|signal|absent|unknown) ([0-9]{1,4}) ([\x21-\x7e]{1,4000})$/;

@@ -1,10 +1,10 @@
 // Owns the positive control: the same probe and the same look, of the same user, outside of any sandbox.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import { streamTool, systemPath } from '../../base/exec.ts';
 import { newRunId } from '../../base/ids.ts';
+import { makeTemporary } from '../../base/temporary.ts';
 import { type Host, type PlanWish, preparePlan } from '../prepare.ts';
 import type { Check } from './check.ts';
 import { expectedOf } from './confined.ts';
@@ -65,7 +65,7 @@ export async function examineOutside(
   const ids = select(expected)
     .filter(({ inside }) => inside)
     .map((check) => check.id);
-  const folder = mkdtempSync(join(tmpdir(), 'cofferdam-verify-'));
+  const folder = makeTemporary(tmpdir(), 'verify');
   try {
     return await watch(expected, ids, probe, folder);
   } finally {

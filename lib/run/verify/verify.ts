@@ -1,10 +1,12 @@
 // Owns verifying: which checks apply, judging each, counting.
 import { messageOf } from '../../base/errors.ts';
+import { lacksCheck } from '../../engine/matrix.ts';
 import type { Host, PlanWish } from '../prepare.ts';
 import type { Check, Level, Verdict } from './check.ts';
 import { examineSandbox } from './confined.ts';
 import type { Evidence, Expected } from './evidence.ts';
 import { readFacts } from './facts.ts';
+import { judgeGuest } from './gvisor.ts';
 import { allChecks } from './list.ts';
 import { readProbe } from './probe.ts';
 import { examineOutside } from './unconfined.ts';
@@ -26,12 +28,17 @@ export interface Verified {
   readonly checks: readonly Judged[];
 }
 
+/** Why a check cannot hold: for this sandbox, or with its engine (lib/engine/matrix.ts). */
+function whyNot({ id, unless }: Check, expected: Expected): string | undefined {
+  return unless?.(expected) ?? lacksCheck(expected.engine, id);
+}
+
 /** What could not be seen is a failure, never a pass. */
 export function judge(check: Check, evidence: Evidence): Verdict {
-  const reason = check.unless?.(evidence.expected);
+  const reason = whyNot(check, evidence.expected);
   if (reason !== undefined) return { level: 'SKIP', seen: reason };
   try {
-    return check.judge(evidence);
+    return evidence.around === undefined ? check.judge(evidence) : judgeGuest(check, evidence, evidence.around);
   } catch (error) {
     return { level: 'FAIL', seen: messageOf(error) };
   }
@@ -48,7 +55,7 @@ function named({ id, says, control }: Check, verdict: Verdict): Judged {
   return { id, says, control: control.harmless, ...verdict };
 }
 
-const applies = (expected: Expected) => (check: Check) => check.unless?.(expected) === undefined;
+const applies = (expected: Expected) => (check: Check) => whyNot(check, expected) === undefined;
 
 /** Starts one sandbox of the profile and judges it by every check. Throws what refuses or fails the run. */
 export async function verifySandbox(wish: Omit<PlanWish, 'collectsArtifacts'>, host: Host): Promise<Verified> {

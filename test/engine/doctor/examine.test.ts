@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import type { DoctorInput } from '../../../lib/engine/doctor/check.ts';
 import { examine } from '../../../lib/engine/doctor/examine.ts';
+import { hostConfigSchema } from '../../../lib/profile/hostConfig.ts';
 
 function input(folder: string): DoctorInput {
   return {
@@ -11,6 +12,7 @@ function input(folder: string): DoctorInput {
     gid: process.getgid?.() ?? 0,
     user: 'root',
     engine: 'crun',
+    settings: hostConfigSchema.parse({}).engines,
     stores: [folder],
     disks: [folder],
     floor: 0,
@@ -41,9 +43,9 @@ test('every finding that is not ok says what to do, ids are unique, and one fail
 test('a full disk is a failure that names the floor', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'cofferdam-doctor-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const { findings } = await examine({ ...input(folder), floor: 2 ** 52 });
+  const { findings } = await examine({ ...input(folder), disks: ['/'], floor: 2 ** 52 });
   t.match(
-    findings.find(({ id }) => id === `disk.${folder}`),
+    findings.find(({ id }) => id === 'disk./'),
     { level: 'fail', seen: /floor/ },
   );
 });

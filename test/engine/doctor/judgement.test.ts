@@ -4,6 +4,7 @@ import { commonGroup } from '../../../lib/engine/doctor/cgroups.ts';
 import { mapsAll } from '../../../lib/engine/doctor/ids.ts';
 import { judgeRelease, judgeSeccomp, parseRelease } from '../../../lib/engine/doctor/kernel.ts';
 import { judgeSwitches } from '../../../lib/engine/doctor/namespaces.ts';
+import { floorOn } from '../../../lib/engine/doctor/storage.ts';
 import { judgeNode } from '../../../lib/engine/doctor/tools.ts';
 
 test('kernels from 5.11 on are fine', async (t) => {
@@ -53,4 +54,11 @@ test('the group above two places is found', async (t) => {
   t.equal(commonGroup('/user.slice/a', '/cofferdam/1000'), '/');
   t.equal(commonGroup('/a/b/c', '/a/b/d/e'), '/a/b');
   t.equal(commonGroup('/a/b', '/a/b/c'), '/a/b');
+});
+
+test('the floor for disks is not asked of a folder in memory, where a run keeps little', async (t) => {
+  const [tmpfs, ext4] = [0x01021994, 0xef53];
+  t.equal(floorOn(ext4, 2 ** 30), 2 ** 30);
+  t.equal(floorOn(tmpfs, 2 ** 30), 2 ** 26);
+  t.equal(floorOn(tmpfs, 0), 0, 'no floor is none');
 });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { CofferdamError } from '../../../lib/base/errors.ts';
 import { runTool } from '../../../lib/base/exec.ts';
+import { engineSeccomp } from '../../../lib/engine/flags/seccomp.ts';
 import { renderContainersConf } from '../../../lib/engine/podman/config.ts';
 import { lowerSpec } from '../../../lib/engine/podman/lower.ts';
 import { renderInside, renderOutside } from '../../../lib/engine/podman/script.ts';
-import { podmanSeccomp } from '../../../lib/engine/podman/seccomp.ts';
 import { matchGolden } from '../../golden.ts';
 import { sampleTemplate } from './sample.ts';
 
@@ -85,13 +85,13 @@ test('the configuration names our runtime, and nothing that a host would add', a
 
 test('the filter is written as podman reads it', async (t) => {
   const section = sampleTemplate().linux.seccomp as { syscalls: { names: string[] }[] };
-  const written = podmanSeccomp(section) as { defaultAction: string; syscalls: { names: string[]; args: unknown[] }[] };
+  const written = engineSeccomp(section);
   t.equal(written.defaultAction, 'SCMP_ACT_ERRNO');
   t.same(
     written.syscalls.map((rule) => rule.names),
     section.syscalls.map((rule) => rule.names),
   );
-  t.throws(() => podmanSeccomp(undefined), { code: 'SPEC_INVALID' });
+  t.throws(() => engineSeccomp(undefined), { code: 'SPEC_INVALID' });
 });
 
 test('goldens are complete', async (t) => {

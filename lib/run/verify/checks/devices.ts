@@ -22,7 +22,21 @@ const numbers: Readonly<Record<(typeof deviceNodes)[number], string>> = {
   random: 'c1:8',
   urandom: 'c1:9',
 };
-const entries = new Set<string>([...deviceNodes, 'core', 'fd', 'ptmx', 'pts', 'shm', 'stderr', 'stdin', 'stdout']);
+/** Names in the minimal /dev. */
+export const knownEntries: ReadonlySet<string> = new Set<string>([
+  ...deviceNodes,
+  'core',
+  'fd',
+  'ptmx',
+  'pts',
+  'shm',
+  'stderr',
+  'stdin',
+  'stdout',
+]);
+
+/** `name=c1:3`, sorted. */
+export const knownNodes: readonly string[] = deviceNodes.map((name) => `${name}=${numbers[name]}`).sort();
 
 const hidden = ['kmsg', 'mem', 'kvm', 'fuse', 'net/tun', 'loop-control', 'vsock', 'userfaultfd'].map((path) => {
   const name = path === 'net/tun' ? 'tun' : path === 'loop-control' ? 'loop' : path;
@@ -55,7 +69,7 @@ const listing: Check = {
     if (name !== 'ok') return verdict(false, name);
     const names = detail.split(',');
     return nothingOf(
-      names.filter((entry) => !entries.has(entry)),
+      names.filter((entry) => !knownEntries.has(entry)),
       `${names.length} entries`,
     );
   },
@@ -63,14 +77,8 @@ const listing: Check = {
 
 const acts: Check[] = [
   sees('device.nodes', 'the device nodes are null, zero, full, tty, random, urandom', harmless, (text) => {
-    const wanted = deviceNodes.map((name) => `${name}=${numbers[name]}`).sort();
-    return (
-      text
-        .split(',')
-        .filter((node) => node !== '')
-        .sort()
-        .join() === wanted.join()
-    );
+    const found = text.split(',').filter((node) => node !== '');
+    return found.sort().join() === knownNodes.join();
   }),
   refuses('device.make-block', 'no block device can be made', ['EPERM'], refusedAnyway),
   refuses('device.make-character', 'no character device can be made', ['EPERM'], refusedAnyway),

@@ -1,5 +1,6 @@
 // Owns the checks of mounts and files: what is mounted, what can be written, what can be executed. Sizes: places.ts.
 
+import { targetsBeside } from '../../../engine/matrix.ts';
 import { maskedPaths, readonlyPaths } from '../../../spec/build.ts';
 import { initTarget } from '../../../spec/mounts.ts';
 import {
@@ -21,7 +22,7 @@ export const deviceNodes = ['null', 'zero', 'full', 'tty', 'random', 'urandom'] 
 const devicePaths: readonly string[] = deviceNodes.map((name) => `/dev/${name}`);
 const kernel = ['/proc', '/dev', '/dev/pts', '/sys'];
 
-function expectedTargets({ profile }: Expected): Set<string> {
+function expectedTargets({ profile, engine }: Expected): Set<string> {
   return new Set([
     '/',
     ...kernel,
@@ -35,6 +36,7 @@ function expectedTargets({ profile }: Expected): Set<string> {
     initTarget,
     ...maskedPaths,
     ...readonlyPaths,
+    ...targetsBeside(engine),
     ...profile.mounts.map(({ target }) => target),
   ]);
 }
@@ -47,6 +49,16 @@ function isGuarded({ target, options }: Mount, { profile }: Expected): boolean {
 /** An empty read-only file system: a runtime's way to hide what is below, never a door. */
 function isMask({ type, options, superOptions }: Mount): boolean {
   return type === 'tmpfs' && options.includes('ro') && superOptions.includes('size=0k');
+}
+
+/** One device node of the host, alone: no folder to write to, no program to execute. */
+function isNode({ type, root }: Mount): boolean {
+  return type === 'devtmpfs' && deviceNodes.some((name) => root === `/${name}`);
+}
+
+/** The other way: nothing, in a file's place. */
+function isNull(mount: Mount): boolean {
+  return isNode(mount) && mount.root === '/null' && maskedPaths.some((path) => path === mount.target);
 }
 
 function writableTargets({ profile }: Expected): Set<string> {
@@ -85,7 +97,7 @@ const mounts: Check[] = [
   outside('fs.writable-places', 'only the places meant for it are mounted writable', harmless, (evidence) => {
     const wanted = writableTargets(evidence.expected);
     const writable = visibleMounts(evidence.program).filter(({ options }) => options.includes('rw'));
-    const others = writable.filter(({ target }) => !wanted.has(target));
+    const others = writable.filter((mount) => !wanted.has(mount.target) && !isNull(mount));
     return nothingOf(
       others.map(({ target }) => target),
       writable.map(({ target }) => target).join(' '),
@@ -93,7 +105,7 @@ const mounts: Check[] = [
   }),
   outside('fs.no-set-id', 'on no writable mount do set-id bits work', harmless, (evidence) => {
     const open = visibleMounts(evidence.program).filter(
-      ({ options }) => options.includes('rw') && !options.includes('nosuid'),
+      (mount) => mount.options.includes('rw') && !mount.options.includes('nosuid') && !isNode(mount),
     );
     return nothingOf(
       open.map(({ target }) => target),

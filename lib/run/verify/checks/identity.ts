@@ -1,4 +1,5 @@
 // Owns the checks of who the program is: ids, maps, capabilities, and ways to become somebody else.
+import type { IdMapping } from '../../../spec/types.ts';
 import type { SubidRange } from '../../../spec/uidmap.ts';
 import { type Check, harmless, noControl, outside, refusedAnyway, refuses, verdict } from '../check.ts';
 import type { Evidence } from '../evidence.ts';
@@ -13,6 +14,12 @@ function within(range: SubidRange, id: number): boolean {
   return id >= range.start && id < range.start + range.count;
 }
 
+/** What an id inside is on the host. How many are mapped is another check. */
+function hostIdOf(map: readonly IdMapping[], inside: number): number | undefined {
+  const entry = map.find(({ containerID, size }) => inside >= containerID && inside < containerID + size);
+  return entry === undefined ? undefined : entry.hostID + inside - entry.containerID;
+}
+
 const ownIds = kinds.flatMap(({ kind, field, map }): Check[] => {
   const mapOf = ({ program }: Evidence) => parseIdMap(program.text(map));
   const idsOf = ({ program }: Evidence) => fourIds(program, field);
@@ -20,10 +27,10 @@ const ownIds = kinds.flatMap(({ kind, field, map }): Check[] => {
   const rootOf = ({ expected: { ids } }: Evidence) => (kind === 'uid' ? ids.callerUid : ids.callerGid);
   return [
     outside(`identity.${kind}`, `the program's ${kind} inside is the profile's`, harmless, (evidence) => {
-      const entry = mapOf(evidence).find(({ containerID }) => containerID === evidence.expected.profile.user[kind]);
+      const outer = hostIdOf(mapOf(evidence), evidence.expected.profile.user[kind]);
       const ids = idsOf(evidence);
       return verdict(
-        entry?.size === 1 && ids.length === 4 && ids.every((id) => id === entry.hostID),
+        outer !== undefined && ids.length === 4 && ids.every((id) => id === outer),
         `${ids.join(' ')} on the host`,
       );
     }),
@@ -55,10 +62,10 @@ const ownIds = kinds.flatMap(({ kind, field, map }): Check[] => {
       `root inside is, on the host, the plain user who calls or a subordinate ${kind}`,
       harmless,
       (evidence) => {
-        const root = mapOf(evidence).find(({ containerID }) => containerID === 0);
-        if (root?.size !== 1) return verdict(false, root === undefined ? 'not mapped' : `${root.size} ids`);
-        const caller = evidence.expected.ids.callerUid !== 0 && root.hostID === rootOf(evidence);
-        return verdict(caller || within(rangeOf(evidence), root.hostID), String(root.hostID));
+        const root = hostIdOf(mapOf(evidence), 0);
+        if (root === undefined) return verdict(false, 'not mapped');
+        const caller = evidence.expected.ids.callerUid !== 0 && root === rootOf(evidence);
+        return verdict(caller || within(rangeOf(evidence), root), String(root));
       },
     ),
   ];

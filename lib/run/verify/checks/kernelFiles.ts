@@ -14,6 +14,9 @@ import {
 import { mountAt } from '../procfs.ts';
 
 const needsPath = (path: string) => harmlessIf((host) => (host.hostHas(path) ? undefined : `this host has no ${path}`));
+// A user's keyrings go some time after his last process.
+const needsContent = (path: string) =>
+  harmlessIf((host) => (host.hostFills(path) ? undefined : `there is nothing for us in ${path} outside either`));
 const rootOnly = noControl('outside only root can read it');
 
 function gives(id: string, path: string, control: Check['control']): Check {
@@ -35,7 +38,7 @@ const reads: Check[] = [
   gives('proc.read-cmdline', '/proc/cmdline', harmless),
   gives('proc.read-interrupts', '/proc/interrupts', harmless),
   gives('proc.read-modules', '/proc/modules', needsPath('/proc/modules')),
-  gives('proc.read-keys', '/proc/keys', needsPath('/proc/keys')),
+  gives('proc.read-keys', '/proc/keys', needsContent('/proc/keys')),
   gives('proc.read-key-users', '/proc/key-users', needsPath('/proc/key-users')),
   gives('proc.read-kcore', '/proc/kcore', rootOnly),
   gives('proc.read-kmsg', '/proc/kmsg', rootOnly),

@@ -35,8 +35,12 @@ const needsLoopback6 = harmlessIf((host) =>
   host.text('net/if_inet6').includes(loopback6) ? undefined : 'this host has no IPv6',
 );
 
+const needsInterface = harmlessIf((host) =>
+  interfaceNames(host).join() === 'lo' ? 'this host has no other interface either' : undefined,
+);
+
 export const networkChecks: readonly Check[] = [
-  outside('net.interfaces', 'the namespace holds lo and nothing else', harmless, ({ program }) => {
+  outside('net.interfaces', 'the namespace holds lo and nothing else', needsInterface, ({ program }) => {
     const names = interfaceNames(program);
     return verdict(names.join() === 'lo', names.join(' '));
   }),

@@ -51,6 +51,13 @@ export function writableFolder(mode: Expected['profile']['workspace']['mode']): 
   return writablePlaces(mode === 'task' ? 'scratch' : mode).home;
 }
 
+/** One of the places by its name: `tmp`, `shm`, `run`, `artifacts`, `scratch`. Throws for another. */
+export function placeOf(name: string, expected: Expected): Place & { readonly noexec: boolean } {
+  const found = places.find((place) => place.name === name);
+  if (found === undefined) throw new Error(`no place is called ${name}`);
+  return { ...found.of(expected), noexec: found.noexec };
+}
+
 function optionBytes(mount: Mount): number {
   const text = mount.superOptions.find((option) => option.startsWith('size='))?.slice(5) ?? '';
   const match = /^([0-9]+)(k|m|g)?$/.exec(text);

@@ -1,5 +1,6 @@
 // Owns the checks of the syscall filter: calls that must be refused by it, whatever the kernel would say.
-import { type Check, harmless, refusedAnyway, refuses } from '../check.ts';
+import { parseRelease } from '../../../engine/doctor/kernel.ts';
+import { type Check, type Control, harmless, harmlessIf, refusedAnyway, refuses } from '../check.ts';
 
 /** EPERM; with arguments that make a kernel without the filter answer otherwise, harmlessly. */
 const refused = [
@@ -55,8 +56,18 @@ const refused = [
 /** The kernel answers EPERM to a plain user before it looks at anything. */
 const privileged = ['fanotify_init', 'acct', 'swapon', 'swapoff', 'reboot', 'syslog', 'vhangup'];
 
-/** Answered as if the kernel were too old, so that callers take the older way, which the filter can read. */
-const missing = ['clone3', 'statmount', 'listmount'];
+/**
+ * Answered as if the kernel were too old, so that callers take the older way, which the filter can read. With the release
+ * that brought them: before, a kernel says so itself.
+ */
+const missing = { clone3: [5, 3], statmount: [6, 8], listmount: [6, 8] } as const;
+
+function sinceKernel([major, minor]: readonly [number, number]): Control {
+  return harmlessIf(({ kernel }) => {
+    const [a, b] = parseRelease(kernel);
+    return a > major || (a === major && b >= minor) ? undefined : 'this kernel does not have the call either';
+  });
+}
 
 const special: Check[] = [
   refuses('syscall.unheard-of', 'a call that nobody knows yet is answered as missing', ['ENOSYS'], {
@@ -70,6 +81,8 @@ const special: Check[] = [
 export const syscallChecks: readonly Check[] = [
   ...refused.map((name) => refuses(`syscall.${name}`, `${name} is refused`, ['EPERM'], harmless)),
   ...privileged.map((name) => refuses(`syscall.${name}`, `${name} is refused`, ['EPERM'], refusedAnyway)),
-  ...missing.map((name) => refuses(`syscall.${name}`, `${name} is answered as missing`, ['ENOSYS'])),
+  ...Object.entries(missing).map(([name, since]) =>
+    refuses(`syscall.${name}`, `${name} is answered as missing`, ['ENOSYS'], sinceKernel(since)),
+  ),
   ...special,
 ];

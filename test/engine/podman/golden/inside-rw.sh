@@ -93,9 +93,7 @@ exec /usr/bin/podman --root "$short/store" --runroot "$short/state" --tmpdir "$s
 	--ulimit "nproc=$processes:$processes" \
 	--hostname sandbox \
 	--user 65532:65532 \
-	--umask 0022 \
 	--workdir /workspace \
-	--unsetenv-all \
 	--env HOME=/sandbox \
 	--env LANG=C.UTF-8 \
 	--env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -108,18 +106,20 @@ exec /usr/bin/podman --root "$short/store" --runroot "$short/state" --tmpdir "$s
 	--ulimit nofile=1024:1024 \
 	--ulimit fsize=1073741824:1073741824 \
 	--ulimit core=1:1 \
-	--entrypoint '["/.cofferdam/init","-p","SIGKILL","-g","--"]' \
 	--cap-drop all \
 	--security-opt no-new-privileges \
+	--read-only \
+	--network none \
+	--umask 0022 \
+	--unsetenv-all \
+	--entrypoint '["/.cofferdam/init","-p","SIGKILL","-g","--"]' \
 	--security-opt mask=/proc/acpi:/proc/asound:/proc/bootconfig:/proc/bus:/proc/cmdline:/proc/interrupts:/proc/kallsyms:/proc/kcore:/proc/key-users:/proc/keys:/proc/kmsg:/proc/kpagecount:/proc/kpageflags:/proc/latency_stats:/proc/modules:/proc/sched_debug:/proc/scsi:/proc/slabinfo:/proc/timer_list:/proc/timer_stats:/proc/vmallocinfo:/sys/class/dmi:/sys/devices/virtual/dmi:/sys/devices/virtual/powercap:/sys/firmware:/sys/fs/bpf:/sys/fs/selinux:/sys/kernel/debug:/sys/kernel/security:/sys/kernel/tracing:/proc/tty:/dev/mqueue:/sys/fs/cgroup \
 	--annotation run.oci.seccomp_bpf_data=FILTER \
-	--read-only \
 	--read-only-tmpfs=false \
 	--pid private \
 	--ipc private \
 	--uts private \
 	--cgroupns private \
-	--network none \
 	--uidmap 0:"$root_uid":1 \
 	--uidmap 65532:"$program_uid":1 \
 	--gidmap 0:"$root_gid":1 \

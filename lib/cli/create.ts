@@ -1,0 +1,75 @@
+// Owns `sandbox create`: making a sandbox that lives on, and starting it where that is asked for.
+import { type Command, createCommand } from 'commander';
+import { createSandbox } from '../run/life/create.ts';
+import { removeSandbox } from '../run/life/remove.ts';
+import { startSandbox } from '../run/life/start.ts';
+import type { CliContext } from './context.ts';
+import { hostOf } from './host.ts';
+
+export interface CreateFlags {
+  profile: string;
+  name?: string;
+  workspace?: string;
+  env: string[];
+  label: string[];
+  ttl?: string;
+  idle?: string;
+  memory?: string;
+  cpus?: string;
+  pids?: string;
+  engine?: string;
+  start?: true;
+}
+
+const examples = `
+Examples:
+  sandbox create --profile python-tools --name work --start
+  sandbox exec work -- python3 -c 'print("hello")'
+  sandbox create -p node-tools --ttl 2h --idle 10m --label task=7 -- node server.js
+
+Without a command it runs one that only waits, to be executed into. It has no terminal, and nothing on
+its standard input. Without --ttl it ends when the host's ceiling says so (limits.timeout). A workspace
+is read-only. It ends with the service or container that this command was started in.`;
+
+function collect(value: string, list: string[]): string[] {
+  return [...list, value];
+}
+
+async function createAction(command: string[], flags: CreateFlags, context: CliContext): Promise<void> {
+  const host = hostOf(context);
+  const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, env, label } = flags;
+  const overrides = { memory, cpus, pids, engine, env, labels: label };
+  const sandbox = await createSandbox({ profile, workspace, name, ttl, idle, command, overrides }, host);
+  if (flags.start === true) {
+    try {
+      await startSandbox(sandbox, host);
+    } catch (error) {
+      // Nobody has its id yet.
+      await removeSandbox(sandbox, host, true);
+      throw error;
+    }
+  }
+  context.terminal.out(`${sandbox.id}\n`);
+}
+
+/** The command; words after the options, or after `--`, are the program's. */
+export function createSandboxCommand(context: CliContext): Command {
+  return createCommand('create')
+    .description('Make a sandbox that lives on, to be started and executed into; prints its id')
+    .argument('[command...]', 'the program and its arguments; otherwise one that only waits')
+    .requiredOption('-p, --profile <name>', 'profile name, or a path to a file')
+    .option('--name <name>', 'a name; chosen for you otherwise')
+    .option('--start', 'start it at once')
+    .option('-w, --workspace <dir[:ro]>', 'host folder at /workspace, read-only')
+    .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
+    .option('-l, --label <name=value>', 'label, to find it by; repeatable', collect, [])
+    .option('--ttl <duration>', 'end it so long after its start, such as 2h')
+    .option('--idle <duration>', 'end it after so long without output and without an exec')
+    .option('--memory <size>', 'memory and swap, such as 512m')
+    .option('--cpus <number>', 'cores, such as 0.5')
+    .option('--pids <number>', 'processes and threads')
+    .option('--engine <name>', 'engine; it must be one that keeps sandboxes')
+    .passThroughOptions()
+    .addHelpText('after', examples)
+    .action((command: string[], flags: CreateFlags) => createAction(command, flags, context));
+}

@@ -1,0 +1,57 @@
+// Owns the command tree of `firewall`; what each command does stands in its own file.
+import { type Command, createCommand } from 'commander';
+import { CofferdamError } from '../base/errors.ts';
+import type { CliContext } from './context.ts';
+import { firewallChangeCommands } from './firewall-apply.ts';
+import { firewallCompletionCommand } from './firewall-completion.ts';
+import { editCommands } from './firewall-edit.ts';
+import { explainCommand } from './firewall-explain.ts';
+import { listCommand } from './firewall-list.ts';
+import { firewallPlanCommand } from './firewall-plan.ts';
+import { replayCommand } from './firewall-replay.ts';
+import { firewallStatusCommand } from './firewall-status.ts';
+import { settle } from './tree.ts';
+
+const examples = `
+Examples:
+  firewall allow --tool web.search@v1 example.org
+  firewall explain --tool web.search@v1 example.org
+  firewall list`;
+
+/** Verbs that the text of other programs may name already: each says that it does nothing, none pretends. */
+export const laterVerbs: readonly string[] = 'proxy denied requests approve reject log'.split(' ');
+
+function laterCommand(verb: string): Command {
+  return createCommand(verb)
+    .description('not in this version')
+    .allowUnknownOption()
+    .argument('[words...]')
+    .action(() => {
+      const remedy = 'see what there is: firewall --help';
+      throw new CofferdamError('NOT_YET_ENFORCED', `firewall ${verb} is not part of this version`, { remedy });
+    });
+}
+
+/** The whole tree. Parsing throws CommanderError for bad usage, after saying what is wrong. */
+export function createFirewall(context: CliContext): Command {
+  const program = createCommand('firewall')
+    .description('Say what sandboxes may reach, and ask what would be decided')
+    .version(context.version)
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .addHelpText('after', examples);
+  const commands = [
+    listCommand(context),
+    ...editCommands(context),
+    explainCommand(context),
+    replayCommand(context),
+    firewallPlanCommand(context),
+    ...firewallChangeCommands(context),
+    firewallStatusCommand(context),
+  ];
+  for (const command of commands) program.addCommand(command);
+  program.addCommand(firewallCompletionCommand(context, () => program));
+  for (const verb of laterVerbs) program.addCommand(laterCommand(verb), { hidden: true });
+  settle(program, context);
+  return program;
+}

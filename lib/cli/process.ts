@@ -1,0 +1,96 @@
+// Owns the process of each command of ours: arguments in, commands out, errors and exit status. It alone reads process.* at large.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Command, CommanderError } from 'commander';
+import { CofferdamError, messageOf } from '../base/errors.ts';
+import { resolvePaths } from '../base/paths.ts';
+import { printable } from '../base/printable.ts';
+import type { CliContext, Terminal } from './context.ts';
+
+function openTerminal(): Terminal {
+  const colour = (stream: NodeJS.WriteStream) => stream.isTTY === true && !process.env['NO_COLOR'];
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    outColour: colour(process.stdout),
+    errColour: colour(process.stderr),
+    inIsTerminal: process.stdin.isTTY === true,
+    outIsTerminal: process.stdout.isTTY === true,
+    errIsTerminal: process.stderr.isTTY === true,
+    write: (stream, bytes) =>
+      new Promise((done) => {
+        if (process[stream].write(bytes)) done();
+        else process[stream].once('drain', done);
+      }),
+  };
+}
+
+// Node replaces invalid UTF-8 in argv without a word; the program would get other bytes than the caller gave.
+function checkArguments(): void {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(readFileSync('/proc/self/cmdline'));
+  } catch (cause) {
+    throw new CofferdamError('ARGUMENT_INVALID', 'an argument is not valid UTF-8', { cause });
+  }
+}
+
+/** What a person reads when we fail: what happened, all findings, what to do. */
+function reportError(error: unknown, name: string, terminal: Terminal, debug: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (!(error instanceof CofferdamError)) {
+    terminal.err(
+      `${name}: unexpected: ${printable(messageOf(error), 500)}\n  run it again with COFFERDAM_DEBUG=1 and report what it prints\n`,
+    );
+    if (debug && error instanceof Error) terminal.err(`${error.stack ?? ''}\n`);
+    return 125;
+  }
+  const prefix = terminal.errColour ? `\u001b[31m${name}:\u001b[0m` : `${name}:`;
+  terminal.err(`${prefix} ${printable(error.message, 2000)}\n`);
+  for (const detail of error.details.filter((line) => line !== error.message).slice(0, 20))
+    terminal.err(`  ${printable(detail, 500)}\n`);
+  terminal.err(`  ${printable(error.remedy, 500)}\n`);
+  if (debug) terminal.err(`${error.stack ?? ''}\n`);
+  return error.exit;
+}
+
+function cancelOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      // The second time we go at once; the supervisor dies with us and cleans up.
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort(name);
+    });
+  }
+  return controller.signal;
+}
+
+/** Runs the command line of `name` (`sandbox`, `firewall`) to its end; every failure becomes text on stderr and an exit status. */
+export async function runProcess(name: string, createProgram: (context: CliContext) => Command): Promise<void> {
+  const terminal = openTerminal();
+  process.stdout.on('error', () => process.exit(125));
+  const debug = process.env['COFFERDAM_DEBUG'] === '1';
+  try {
+    checkArguments();
+    const built = dirname(import.meta.dirname);
+    const root = dirname(built);
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    const uid = process.getuid?.() ?? -1;
+    const context: CliContext = {
+      paths: resolvePaths({ uid, env: process.env, install: root }),
+      uid,
+      gid: process.getgid?.() ?? -1,
+      cwd: process.cwd(),
+      env: process.env,
+      terminal,
+      version,
+      signal: cancelOnSignals(),
+      exit: (status) => {
+        process.exitCode = status;
+      },
+    };
+    await createProgram(context).parseAsync(process.argv);
+  } catch (error) {
+    process.exitCode = reportError(error, name, terminal, debug);
+  }
+}

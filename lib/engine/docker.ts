@@ -1,0 +1,130 @@
+// Owns the docker engine: a daemon's container, made by flags, confined by the run's own control groups, ended with the run.
+import { CofferdamError } from '../base/errors.ts';
+import { idPattern } from '../base/ids.ts';
+import type { CgroupParents } from './cgroup.ts';
+import { controllers, parentOf } from './cgroup.ts';
+import { askDocker, type DockerClient, inspectDaemon } from './docker/client.ts';
+import { judgeDaemon } from './docker/daemon.ts';
+import { renderGate } from './docker/gate.ts';
+import { importImage } from './docker/image.ts';
+import type { DockerGroup } from './docker/input.ts';
+import { lowerForDocker } from './docker/lower.ts';
+import { renderRun } from './docker/script.ts';
+import { renderWatch } from './docker/watch.ts';
+import { namedSeccomp } from './flags/seccomp.ts';
+import { engineCannot, refuseImpossible } from './matrix.ts';
+import { readHostIds } from './subids.ts';
+import { findTool, requireTool } from './tools.ts';
+import type { Engine, EngineCommand, EngineInput, EngineProbe, EngineSettings } from './types.ts';
+import { type ShellWord, variable } from './words.ts';
+
+const remedy = 'apt-get install docker.io, or use --engine crun';
+
+function requireClient(settings: EngineSettings): DockerClient {
+  const path = findTool('docker');
+  if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'docker is not installed', { remedy });
+  return { path, socket: settings.docker.socket };
+}
+
+async function probe(settings: EngineSettings): Promise<EngineProbe> {
+  const client = requireClient(settings);
+  const { version, runc } = judgeDaemon(await inspectDaemon(client), readHostIds(0, 0));
+  return { path: client.path, version: `${version}+runc.${runc}`, weaknesses: [] };
+}
+
+function cannot(field: string, why: string): CofferdamError {
+  return engineCannot('docker', field, why, ['crun']);
+}
+
+/** Below every controller's root, beside the leaves of runs: what docker makes in it, it removes. */
+const containersGroup = '/cofferdam/docker';
+
+function groupsOf(cgroups: CgroupParents, callerUid: number): DockerGroup[] {
+  const suffix = `/cofferdam/${callerUid}`;
+  const lacking = controllers.find((controller) => parentOf(cgroups, controller) === undefined);
+  if (cgroups.version !== 1 || lacking !== undefined || cgroups.folders.some(({ path }) => !path.endsWith(suffix)))
+    throw cannot('limits', 'its containers are bounded by the control groups v1 of the run, and there are none');
+  return cgroups.folders.map(({ path }) => {
+    return { parent: path, containers: `${path.slice(0, -suffix.length)}${containersGroup}` };
+  });
+}
+
+const passed = ['run_dir', 'id', 'task', 'job', 'workspace'] as const;
+
+/** Label by which our containers are told from others; the value is where their records are. */
+const recordsLabel = 'cofferdam.records';
+
+function command(input: EngineInput, settings: EngineSettings): EngineCommand {
+  const { spec, planDirectory, probe: found, imported, callerUid } = input;
+  const { subuids, subgids } = readHostIds(0, 0);
+  const { uid, gid } = spec.process.user;
+  if (imported === undefined) throw new TypeError('the image was not imported');
+  if (uid >= subuids.count || gid >= subgids.count) throw cannot('user', 'its map of ids ends below');
+  const tools = {
+    docker: found.path,
+    sh: requireTool('sh', 'dash'),
+    setpriv: requireTool('setpriv', 'util-linux'),
+    setsid: requireTool('setsid', 'util-linux'),
+    mkdir: requireTool('mkdir', 'coreutils'),
+    mkfifo: requireTool('mkfifo', 'coreutils'),
+    ln: requireTool('ln', 'coreutils'),
+    sleep: requireTool('sleep', 'coreutils'),
+  };
+  const script = {
+    ...lowerForDocker(spec, cannot),
+    tools,
+    socket: settings.docker.socket,
+    planDirectory,
+    variables: passed,
+    groups: groupsOf(input.cgroups, callerUid),
+    cgroupParent: containersGroup,
+    image: imported,
+    label: `${recordsLabel}=${input.records}`,
+    ids: {
+      uid: subuids.start + uid,
+      gid: subgids.start + gid,
+      rootUid: subuids.start,
+      rootGid: subgids.start,
+    },
+  };
+  const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  return {
+    writesConfig: false,
+    appendsArguments: true,
+    // The client would read the configuration of whoever runs it: another daemon, proxies for every container.
+    env: ['HOME', 'DOCKER_CONFIG'].map((name) => ({ name, value: '/nonexistent' })),
+    words: [tools.sh, `${planDirectory}/docker-run`, ...passed.map((name): ShellWord => [variable(name)])],
+    files: {
+      'docker-run': renderRun(script),
+      'docker-gate': renderGate(script),
+      'docker-watch': renderWatch(script),
+      'seccomp.json': `${JSON.stringify(namedSeccomp(spec.linux.seccomp, arch), null, 1)}\n`,
+    },
+  };
+}
+
+async function sweep(client: DockerClient, records: string, isLive: (id: string) => boolean): Promise<string[]> {
+  const label = `${recordsLabel}=${records}`;
+  const form = '{{.ID}} {{.Label "cofferdam.run"}}';
+  const text = await askDocker(client, ['ps', '--all', '--no-trunc', '--filter', `label=${label}`, '--format', form]);
+  const removed: string[] = [];
+  for (const line of text.split('\n').filter((found) => found !== '')) {
+    const [container = '', id = ''] = line.split(' ');
+    if (!idPattern.test(id) || !/^[0-9a-f]{64}$/.test(container) || isLive(id)) continue;
+    await askDocker(client, ['rm', '--force', '--volumes', container]).catch(() => undefined);
+    removed.push(id);
+  }
+  return removed;
+}
+
+/** The engine with its daemon at the host's socket. */
+export function dockerEngine(settings: EngineSettings): Engine {
+  return {
+    name: 'docker',
+    probe: () => probe(settings),
+    refuse: (profile, asking) => refuseImpossible('docker', profile, asking),
+    import: (image, { path }, folder) => importImage({ path, socket: settings.docker.socket }, image, folder),
+    command: (input) => command(input, settings),
+    sweep: ({ path }, records, isLive) => sweep({ path, socket: settings.docker.socket }, records, isLive),
+  };
+}

@@ -1,0 +1,78 @@
+// Owns docs/engines.md: the matrix as a document. Pure.
+import { cellWord, lackingOf, type MatrixName, matrices, matrixRows } from '../matrix.ts';
+import { fields } from './row.ts';
+
+const names = Object.keys(matrices) as MatrixName[];
+
+const head = `# Engines
+
+The same profile means the same on each engine, or is refused by name before anything starts (\`ENGINE_CANNOT\`: the field, the
+engine, why, and an engine that can). This table is what decides it; \`sandbox engines\` prints it, and says which of them this
+host has. Which engine: \`--engine\`, else the profile's \`engine\`, else the host configuration's, else the first of these that
+answers.
+
+*yes*: enforced, by whom stands beside it. *part*: enforced, but for what is listed below. *refused*: not possible, and a profile
+that asks for it is refused. *no*: not possible; every run with this engine lacks it, its plan and receipt say so, and
+\`sandbox verify\` skips those checks with the sentence.
+`;
+
+function table(title: string, rows: ReturnType<typeof matrixRows>): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    `## ${title}\n`,
+    line(['', 'what', ...names]),
+    line(['---', '---', ...names.map(() => '---')]),
+    ...rows.map(({ name, means, cells }) =>
+      line([
+        name,
+        means,
+        ...names.map((engine) => {
+          const { by } = cells[engine];
+          return by === undefined ? cellWord(cells[engine]) : `${cellWord(cells[engine])}: ${by}`;
+        }),
+      ]),
+    ),
+    '',
+  ].join('\n');
+}
+
+function refusals(engine: MatrixName): string[] {
+  return matrixRows().flatMap(({ name, cells }) =>
+    (cells[engine].refuses ?? []).map(({ what, why }) => `- refused: ${name} (${what}): ${why}`),
+  );
+}
+
+function sections(): string[] {
+  return names.flatMap((engine) => {
+    const lines = [...refusals(engine), ...lackingOf(engine).map((why) => `- lacking: ${why}`)];
+    return lines.length === 0 ? [] : [`## What differs with ${engine}\n`, ...lines, ''];
+  });
+}
+
+const notes = `## docker
+
+The daemon must be one of its own for sandboxes, or shared knowingly: \`dockerd --userns-remap=cofferdam\` (Engine 20.10 or newer,
+control groups v1 with the cgroupfs driver). Its socket is \`engines.docker.socket\` of the host configuration; \`DOCKER_HOST\` and the
+client's own configuration are not read. An image goes in by its canonical tar, without any registry; the id of its layer is
+our digest and is compared. The program waits until our gate has moved the container into the run's own control groups
+and has read back from the kernel that user, maps, capabilities, filter, namespaces and root are as asked.
+`;
+
+/** The document, without the line that says that it is generated. */
+export function renderEnginesDoc(): string {
+  const isField = (name: string) => name in fields;
+  const rows = matrixRows();
+  return [
+    head,
+    table(
+      'What a profile may ask for',
+      rows.filter(({ name }) => isField(name)),
+    ),
+    table(
+      'What every sandbox has',
+      rows.filter(({ name }) => !isField(name)),
+    ),
+    ...sections(),
+    notes,
+  ].join('\n');
+}

@@ -1,0 +1,61 @@
+// Owns what is told of a sandbox: the object that inspect prints, and the words of a listing.
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Paths } from '../../base/paths.ts';
+import { runFolders } from '../folders.ts';
+import { type EndReason, signalOf } from '../result.ts';
+import { listSandboxes, logsFolder, type Sandbox } from './sandbox.ts';
+import { readState, type SandboxState } from './state.ts';
+
+export interface SandboxDescription extends Omit<Sandbox, 'version' | 'request'> {
+  readonly state: {
+    readonly status: SandboxState['status'];
+    /** Null while it runs, and when nobody recorded an end. */
+    readonly exitCode: number | null;
+    readonly signal: string | null;
+    readonly reason: EndReason | null;
+    /** ISO 8601. */
+    readonly startedAt: string | null;
+    readonly endedAt: string | null;
+    /** Of the supervisor. */
+    readonly pid: number | null;
+  };
+  readonly logs: string;
+}
+
+function iso(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}
+
+function startedMs(paths: Paths, run: string | null): number | undefined {
+  if (run === null) return undefined;
+  return lstatSync(join(runFolders(paths).records, run), { throwIfNoEntry: false })?.mtimeMs;
+}
+
+/** All that is known of a sandbox now. */
+export function describeSandbox(paths: Paths, sandbox: Sandbox, state = readState(paths, sandbox)): SandboxDescription {
+  const { version: _, request: __, ...known } = sandbox;
+  const record = state.status === 'exited' ? state.record : undefined;
+  const live = state.status === 'running' || state.status === 'paused' ? state.live : undefined;
+  return {
+    ...known,
+    state: {
+      status: state.status,
+      exitCode: record?.exitCode ?? null,
+      signal: record === undefined ? null : signalOf(record.exitCode),
+      reason: record?.reason ?? null,
+      startedAt: iso(record?.startedMs ?? (live === undefined ? undefined : startedMs(paths, sandbox.run))),
+      endedAt: iso(record?.endedMs),
+      pid: live?.pid ?? null,
+    },
+    logs: logsFolder(paths, sandbox.id),
+  };
+}
+
+/** Every sandbox with its state, oldest first. Throws CONFIG_UNREADABLE when one is damaged. */
+export function describeAll(paths: Paths): { sandbox: Sandbox; state: SandboxState; described: SandboxDescription }[] {
+  return listSandboxes(paths).map((sandbox) => {
+    const state = readState(paths, sandbox);
+    return { sandbox, state, described: describeSandbox(paths, sandbox, state) };
+  });
+}

@@ -1,0 +1,86 @@
+// Owns starting a sandbox: what was asked for at its creation is compiled and judged anew, and launched to outlive us.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CofferdamError } from '../../base/errors.ts';
+import { printable } from '../../base/printable.ts';
+import { selectEngine } from '../../engine/select.ts';
+import { placeWorkspace } from '../placeWorkspace.ts';
+import type { Host } from '../prepare.ts';
+import { awaitRun } from '../receipt/awaited.ts';
+import { checkKey } from '../receipt/complete.ts';
+import { prepareSandbox } from './create.ts';
+import { launchSandbox } from './launch.ts';
+import { lockSandbox } from './lock.ts';
+import { type Sandbox, writeSandbox } from './sandbox.ts';
+import { readState, resultFile } from './state.ts';
+
+function refuseChanged(sandbox: Sandbox, now: Pick<Sandbox, 'profileDigest' | 'image'>): void {
+  const changed = [
+    ...(sandbox.profileDigest === now.profileDigest ? [] : [`the profile ${printable(sandbox.profileName)}`]),
+    ...(sandbox.image.digest === now.image.digest ? [] : [`the image ${printable(sandbox.image.name)}`]),
+  ];
+  if (changed.length === 0) return;
+  throw new CofferdamError('SANDBOX_CHANGED', `since ${sandbox.name} was created, ${changed.join(' and ')} changed`);
+}
+
+async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
+  const { paths } = host;
+  checkKey(host);
+  const { prepared, facts } = await prepareSandbox(sandbox, host);
+  const { plan, folders } = prepared;
+  const starts = sandbox.starts + 1;
+  const run = `${sandbox.id}-${starts}`;
+  try {
+    refuseChanged(sandbox, facts);
+    const awaited = awaitRun(folders.awaited, run);
+    try {
+      const { source } = await placeWorkspace(prepared, run, host);
+      const { plan: ours, cgroups, engine } = facts;
+      const started: Sandbox = { ...sandbox, plan: ours, cgroups, engine, run, starts };
+      // Before anything runs: a run that its sandbox does not know would be nobody's.
+      writeSandbox(paths, started);
+      const life = selectEngine(plan.engine.name).life;
+      if (life === undefined) throw new RangeError(plan.engine.name);
+      await launchSandbox({
+        paths,
+        sandbox: started,
+        run,
+        launch: plan.launch,
+        workspace: source,
+        timeoutMs: prepared.profile.limits.timeout,
+        isReady: () => life.isReady({ id: run, runDirectory: join(folders.runs, run) }),
+        signal: host.signal,
+      }).catch((error: unknown) => {
+        writeSandbox(paths, { ...sandbox, starts });
+        rmSync(resultFile(paths, sandbox.id, run), { force: true });
+        throw error;
+      });
+      if (sandbox.run !== null) rmSync(resultFile(paths, sandbox.id, sandbox.run), { force: true });
+      return started;
+    } finally {
+      awaited.release();
+    }
+  } finally {
+    // Read-only: once it is mounted nobody can put another folder in its place (lib/run/claims.ts).
+    prepared.workspace?.claim.release();
+  }
+}
+
+/**
+ * Starts a sandbox that does not run, and gives it as it is then; one that runs is left as it is. Throws SANDBOX_STATE for a paused
+ * one, SANDBOX_CHANGED, and all that preparePlan and launchSandbox throw: it is not started then.
+ */
+export async function startSandbox(known: Sandbox, host: Host): Promise<Sandbox> {
+  const lock = await lockSandbox(host.paths, known);
+  try {
+    const { sandbox } = lock;
+    const { status } = readState(host.paths, sandbox);
+    if (status === 'running') return sandbox;
+    if (status !== 'paused') return await startLocked(sandbox, host);
+    throw new CofferdamError('SANDBOX_STATE', `${sandbox.name} is paused`, {
+      remedy: `sandbox unpause ${sandbox.name}`,
+    });
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,42 @@
+/*
+ * Owns whether a sandbox that is being set up would notice a TERM. The kernel drops what the first process of a pid namespace neither
+ * blocks nor catches (pid_namespaces(7)), and crun passes on what it got before its child has executed init. Only init catches TERM; that
+ * it is blocked would not show, because sigwaitinfo(2) lets go of it meanwhile.
+ */
+#include "hearing.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool read_text(const char *path, char *to, size_t room)
+{
+	const int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	if (file < 0)
+		return false;
+	size = read(file, to, room - 1);
+	close(file);
+	to[size < 0 ? 0 : size] = '\0';
+	return size > 0;
+}
+
+bool hears_term(pid_t runtime)
+{
+	static const char name[] = "\nSigCgt:";
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", runtime, runtime);
+	if (!read_text(path, text, sizeof(text)))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%ld/status", strtol(text, NULL, 10));
+	if (!read_text(path, text, sizeof(text)))
+		return false;
+	const char *caught = strstr(text, name);
+	return caught != NULL && (strtoull(caught + strlen(name), NULL, 16) >> (SIGTERM - 1) & 1) != 0;
+}

@@ -1,0 +1,58 @@
+/* Owns ending a program that runs: TERM until it can be heard, and KILL. */
+#include "stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/pidfd.h>
+
+#include "cgroup.h"
+#include "clock.h"
+#include "hearing.h"
+
+#define KILL_LIMIT_MS 2000 /* for the kernel to end what was killed */
+#define REPEAT_MS 20       /* between looks whether a sandbox that is being set up can hear us */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Asked first: what hears it gets it once. Else it is sent until it is heard, or the grace is over. */
+static void send_term(struct stop *stop, const struct child *child, int64_t now)
+{
+	const bool heard = hears_term(child->pid);
+
+	if (heard || stop->repeat_at == NEVER)
+		pidfd_send_signal(child->pidfd, SIGTERM, NULL, 0);
+	stop->repeat_at = heard ? NEVER : now + REPEAT_MS;
+}
+
+void begin_stop(struct stop *stop, const struct options *options, const struct child *child)
+{
+	stop->begun = monotonic_ms();
+	stop->kill_at = stop->begun + (int64_t)options->grace_ms;
+	send_term(stop, child, stop->begun);
+	thaw_cgroups(options);
+}
+
+void repeat_stop(struct stop *stop, const struct child *child, int64_t now)
+{
+	if (now >= stop->repeat_at)
+		send_term(stop, child, now);
+}
+
+void kill_child(struct stop *stop, const struct options *options, const struct child *child)
+{
+	pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+	/* Its process group: not reaped yet, so the number is still its own. */
+	kill(-child->pid, SIGKILL);
+	thaw_cgroups(options);
+	stop->kill_at = NEVER;
+	stop->repeat_at = NEVER;
+	stop->abandon_at = earlier(stop->abandon_at, monotonic_ms() + KILL_LIMIT_MS);
+}
+
+int64_t find_next_step(const struct stop *stop)
+{
+	return earlier(earlier(stop->repeat_at, stop->kill_at), stop->abandon_at);
+}

@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { CofferdamError } from '../../../lib/base/errors.ts';
+import { runTool } from '../../../lib/base/exec.ts';
+import { renderGate } from '../../../lib/engine/docker/gate.ts';
+import { lowerForDocker } from '../../../lib/engine/docker/lower.ts';
+import { renderRun } from '../../../lib/engine/docker/script.ts';
+import { renderWatch } from '../../../lib/engine/docker/watch.ts';
+import { matchGolden } from '../../golden.ts';
+import { sampleTemplate } from '../podman/sample.ts';
+
+const names = ['docker', 'sh', 'setpriv', 'setsid', 'mkdir', 'mkfifo', 'ln', 'sleep'] as const;
+const tools = Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as Record<
+  (typeof names)[number],
+  string
+>;
+const cannot = (field: string) => new CofferdamError('ENGINE_CANNOT', field);
+const looks = { isFolder: (path: string) => path === '/sys/firmware', isFile: () => true };
+const script = {
+  ...lowerForDocker(sampleTemplate(), cannot, looks),
+  tools,
+  socket: '/run/docker.sock',
+  planDirectory: '/plan',
+  variables: ['run_dir', 'id', 'task', 'job', 'workspace'] as const,
+  groups: ['memory', 'pids', 'cpu'].map((name) => ({
+    parent: `/sys/fs/cgroup/${name}/cofferdam/0`,
+    containers: `/sys/fs/cgroup/${name}/cofferdam/docker`,
+  })),
+  cgroupParent: '/cofferdam/docker',
+  image: `sha256:${'b'.repeat(64)}`,
+  label: 'cofferdam.records=/run/cofferdam/records',
+  ids: { uid: 296_604, gid: 296_604, rootUid: 231_072, rootGid: 231_072 },
+};
+const texts = {
+  'docker-run.sh': renderRun(script),
+  'docker-gate.sh': renderGate(script),
+  'docker-watch.sh': renderWatch(script),
+};
+
+test('the scripts are what was reviewed', async (t) => {
+  for (const [name, text] of Object.entries(texts)) matchGolden(t, join(import.meta.dirname, 'golden', name), text);
+});
+
+test('the scripts pass shellcheck and shfmt', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cofferdam-docker-script-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(texts)) {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    await t.resolves(runTool('shellcheck', [file]), name);
+    t.equal((await runTool('shfmt', ['-d', file])).stdout, '', name);
+  }
+});

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Becomes the root that runsc is run by, with a bundle and a state that end with these namespaces.
+set -eu
+id=$1 rootless=$2
+# Nothing in here has a use for the host's control groups.
+own=/sys/fs/cgroup
+/usr/bin/mount -t tmpfs -o nosuid,nodev,noexec,size=8m,nr_inodes=256,mode=0700 runsc "$own"
+/usr/bin/cat <&6 >"$own/config.json"
+/usr/bin/mount -t proc -o nosuid,nodev,noexec proc /proc
+# shellcheck disable=SC2317 # called by the trap
+runsc() {
+	/usr/bin/runsc --root "$own/state" --rootless="$rootless" --platform ptrace "$@"
+}
+# Without a terminal runsc passes no signal on: our init hands it to the program.
+trap 'runsc kill "$id" TERM >/dev/null 2>&1 || :' TERM
+exec 3<&0 6<&-
+echo >&9
+exec 9>&-
+# Its network is none but lo, its host sockets and fifos are none, and the filter of the spec is loaded.
+/usr/bin/runsc --root "$own/state" --rootless="$rootless" --platform ptrace \
+	--network none --oci-seccomp --overlay2 none --host-uds none --host-fifo none --ignore-cgroups --log-fd 5 --log-format json \
+	--panic-log "$own/panic" run --bundle "$own" "$id" <&3 3<&- &
+child=$!
+exec 3<&-
+status=0
+wait "$child" || status=$?
+while kill -0 "$child" 2>/dev/null; do
+	status=0
+	wait "$child" || status=$?
+done
+# Else its status would look like the program's own. A thread that it cannot have is the end of a sentry.
+if [ -s "$own/panic" ]; then
+	printf '%s\n' '{"level":"error","msg":"gVisor'"'"'s kernel broke down, as it does when limits.pids leaves it no thread"}' >&5
+	status=125
+fi
+exit "$status"

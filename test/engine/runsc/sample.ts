@@ -1,0 +1,38 @@
+// Owns a spec template as plans have it, adapted for runsc, and the scripts around it.
+import { CofferdamError } from '../../../lib/base/errors.ts';
+import { adaptSpec } from '../../../lib/engine/runsc/adapt.ts';
+import type { ScriptInput } from '../../../lib/engine/runsc/script.ts';
+import { buildSpec } from '../../../lib/spec/build.ts';
+import { placeholders, templateMap } from '../../../lib/spec/placeholders.ts';
+import type { OciSpec } from '../../../lib/spec/types.ts';
+import { sampleRequest, shippedProfile } from '../../spec/samples.ts';
+
+/** The template of base-tools before it is adapted. */
+export function sampleTemplate(mode: 'scratch' | 'rw' = 'scratch'): OciSpec {
+  const profile = shippedProfile('base-tools');
+  return buildSpec({
+    ...sampleRequest({ ...profile, workspace: { ...profile.workspace, mode } }),
+    ids: templateMap(profile.user),
+    callerIsRoot: true,
+    workspace: { mode, source: placeholders.workspace, guarded: ['.git/hooks'] },
+    argv: [placeholders.argv],
+    runId: placeholders.runId,
+    taskId: placeholders.taskId,
+    jobId: placeholders.jobId,
+  });
+}
+
+export function adapt(spec: OciSpec): OciSpec {
+  const cannot = (field: string, why: string) => new CofferdamError('ENGINE_CANNOT', `${field}: ${why}`);
+  return adaptSpec(spec, { init: '/usr/bin/tini-static', cannot });
+}
+
+const names = ['runsc', 'sh', 'unshare', 'setpriv', 'mount', 'mkfifo', 'cat', 'id', 'newuidmap', 'newgidmap'] as const;
+
+export const sampleScript: ScriptInput = {
+  tools: Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as ScriptInput['tools'],
+  planDirectory: '/plan',
+  platform: 'ptrace',
+  flags: [],
+  user: { uid: 65532, gid: 65532 },
+};

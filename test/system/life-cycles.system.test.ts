@@ -1,0 +1,51 @@
+// Owns the proof that sandboxes that come and go leave nothing: processes, mounts, cgroups, host ids, files.
+import { readdirSync } from 'node:fs';
+import tap from 'tap';
+import { namesFolder, readSandbox } from '../../lib/run/life/sandbox.ts';
+import { createSandbox } from '../../lib/sdk/sandbox.ts';
+import { listIds, newName } from './lifeScene.ts';
+import { declareNeeds } from './needs.ts';
+import { type Scene, testAsBoth } from './scene.ts';
+import { findProcesses } from './traces.ts';
+
+declareNeeds('crun', 'base-tools');
+// Hundreds of command lines, on whatever machine: a bound, not an expectation.
+tap.setTimeout(900_000);
+
+/** One cycle, by a command line each. */
+async function goRound(scene: Scene, name: string): Promise<string> {
+  const created = await scene.sandbox(['create', '-p', 'base-tools', '--name', name, '--start']);
+  if (created.status !== 0) throw new Error(created.stderr);
+  const removed = await scene.sandbox(['rm', '-f', name]);
+  if (removed.status !== 0) throw new Error(removed.stderr);
+  return created.stdout.trim();
+}
+
+/** The same by the library, in this process. */
+async function goRoundHere(name: string): Promise<string> {
+  const made = await createSandbox({ profile: 'base-tools', name, hostEnv: {}, cwd: '/' });
+  await made.start();
+  await made.remove({ force: true });
+  return made.id;
+}
+
+function leftOf(scene: Scene, base: string): string[] {
+  const names = readdirSync(namesFolder(scene.paths)).filter((name) => name.startsWith(base));
+  const sandboxes = listIds(scene).filter((id) => readSandbox(scene.paths, id)?.name.startsWith(base));
+  return [...names, ...sandboxes, ...findProcesses(base).map(({ command }) => command)];
+}
+
+testAsBoth('100 cycles of create, start and remove, four at a time, leave nothing', async (t, scene) => {
+  const base = newName();
+  const ids: string[] = [];
+  const worker = async (number: number) => {
+    for (let cycle = 0; cycle < 25; cycle++) {
+      const name = `${base}-${number}-${cycle}`;
+      ids.push(await (scene.uid === 0 ? goRoundHere(name) : goRound(scene, name)));
+    }
+  };
+  await Promise.all([0, 1, 2, 3].map(worker));
+  t.equal(new Set(ids).size, 100);
+  t.strictSame(leftOf(scene, base), []);
+  for (const id of ids) t.strictSame(scene.traces(`${id}-1`), []);
+});

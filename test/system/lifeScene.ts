@@ -1,0 +1,67 @@
+// Owns what tests of a sandbox's life share: making one that goes with its test, and looking at it from outside.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { logsFolder, sandboxesFolder } from '../../lib/run/life/sandbox.ts';
+import { type Ended, newId, type Scene } from './scene.ts';
+import { readSoft } from './traces.ts';
+
+export interface Made {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Names of sandboxes that are this test file's own: root shares its folders with the host. */
+export function newName(): string {
+  return newId();
+}
+
+/** Makes one, started unless told otherwise; it goes with the test. */
+export async function make(t: Test, scene: Scene, args: readonly string[] = [], start = true): Promise<Made> {
+  const name = newName();
+  const flags = start ? ['--start'] : [];
+  const { status, stdout, stderr } = await scene.sandbox([
+    'create',
+    '-p',
+    'base-tools',
+    '--name',
+    name,
+    ...flags,
+    ...args,
+  ]);
+  if (status !== 0) throw new Error(stderr);
+  t.teardown(() => scene.sandbox(['rm', '-f', name]));
+  return { id: stdout.trim(), name };
+}
+
+export interface State {
+  readonly status: string;
+  readonly exitCode: number | null;
+  readonly reason: string | null;
+  readonly pid: number;
+}
+
+export async function inspect(scene: Scene, { name }: Made): Promise<{ run: string; starts: number; state: State }> {
+  const { stdout, stderr } = await scene.sandbox(['inspect', name]);
+  const [found] = JSON.parse(stdout || '[]') as { run: string; starts: number; state: State }[];
+  if (found === undefined) throw new Error(stderr);
+  return found;
+}
+
+export function refused(t: Test, ended: Ended, text: RegExp): void {
+  t.equal(ended.status, 125, ended.stderr);
+  t.match(ended.stderr, text);
+  t.equal(ended.stdout, '');
+}
+
+export function logText(scene: Scene, { id }: Made): string {
+  const folder = logsFolder(scene.paths, id);
+  return readdirSync(folder)
+    .map((name) => readSoft(join(folder, name)))
+    .join('');
+}
+
+export function listIds(scene: Scene): string[] {
+  const folder = sandboxesFolder(scene.paths);
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('s')) : [];
+}

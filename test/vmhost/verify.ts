@@ -1,0 +1,25 @@
+// Owns what must have been reported about `sandbox verify` on cgroup v2: every check passes, and none is left out.
+import { test } from 'tap';
+import { callers, type Reports } from './reports.ts';
+
+interface Verified {
+  readonly status: number;
+  readonly stderr: string;
+  readonly counts: { readonly passed: number };
+  /** Checks that did not pass. */
+  readonly others: readonly unknown[];
+}
+
+/** Registers the tests. */
+export function testVerify({ seen }: Reports): void {
+  for (const who of Object.keys(callers)) {
+    test(`every check of verify passes, without a skip (${who})`, async (t) => {
+      for (const profile of ['base-tools', 'python-tools']) {
+        const verified = seen<Verified>(who, `verify-${profile}`);
+        t.same(verified.others, [], profile);
+        t.strictSame([verified.status, verified.stderr], [0, ''], profile);
+        t.ok(verified.counts.passed >= 80, `${verified.counts.passed} passed`);
+      }
+    });
+  }
+}
