@@ -52,6 +52,8 @@ function fillBundle(plan: PlanInputs, folder: string): string {
   let config = readFileSync(join(plan.directory, 'config.json'), 'utf8');
   for (const [token, value] of Object.entries(values)) config = config.replaceAll(token, value);
   const bundle = join(folder, 'bundle');
+  // Our supervisor hands a mapped user namespace over; bare crun makes and maps its own.
+  config = config.replace(/"path": ?"\/proc\/self\/fd\/4",?/, '').replace(/"type": ?"user",\s*\}/, '"type": "user" }');
   writeFileSync(join(bundle, 'config.json'), config.replaceAll(/@@[A-Z_]+@@/g, 'bench'), { mode: 0o644 });
   return bundle;
 }

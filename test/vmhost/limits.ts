@@ -77,13 +77,6 @@ export function testLimits({ seen }: Reports): void {
     t.match(seen<Seen>('session', 'artifacts'), { status: 0, record: ['0', 'exited'], left: [] });
   });
 
-  test('refuses a limit that is written and does not read back, before the program starts', async (t) => {
-    const lie = seen<Seen>('root', 'lie');
-    t.equal(lie.status, 125);
-    t.match(lie.stderr, /^sandbox: the limit pids\.max = 20 could not be applied\n/);
-    t.same(lie.record, [], 'the supervisor was never started');
-  });
-
   test('refuses a user with neither a delegated unit nor a systemd, and says what to do', async (t) => {
     const strict = seen<Seen>('lonely', 'strict');
     t.equal(strict.status, 125);

@@ -1,23 +1,7 @@
-// Owns the cases of limits inside the virtual worker host: standing, met, and not holding.
+// Owns the cases of limits inside the virtual worker host: standing and met.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  base,
-  call,
-  env,
-  findLeaves,
-  readSoft,
-  recordOf,
-  report,
-  root,
-  run,
-  sandbox,
-  top,
-  until,
-  who,
-  work,
-} from './caller.ts';
+import { base, call, env, findLeaves, readSoft, report, root, run, sandbox, until, who, work } from './caller.ts';
 
 async function end(child: ChildProcess): Promise<number | null> {
   child.kill('SIGTERM');
@@ -95,18 +79,4 @@ export async function meetLimits(): Promise<void> {
   const artifacts = ['--artifacts', join(work, 'artifacts')];
   if (who === 'session')
     report('artifacts', run('artifacts', [...base, ...artifacts, ...shell('echo 1 >/artifacts/one')]));
-}
-
-/** A limit that is written and does not hold: another file stands over the control file as soon as the leaf is there. */
-export function injectFault(): void {
-  const wrapper = join(work, 'mkdir');
-  const text = `#!/bin/sh
-${work}/mkdir.real "$@" || exit 1
-for folder do case $folder in ${top}/*) mount --bind /dev/null "$folder/pids.max" ;; esac; done
-`;
-  writeFileSync(wrapper, text, { mode: 0o755 });
-  call('cp', ['/usr/bin/mkdir', join(work, 'mkdir.real')]);
-  const script = `mount --bind ${wrapper} /usr/bin/mkdir
-exec ${sandbox} run --id root-lie ${base.join(' ')} -- touch /workspace/started`;
-  report('lie', { ...call('unshare', ['--mount', 'sh', '-c', script]), record: recordOf('root-lie') });
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base, call, home, readSoft, report, root, run, sandbox, top, who, work } from './caller.ts';
 import { killOurs } from './kills.ts';
-import { injectFault, meetLimits, small } from './limits.ts';
+import { meetLimits, small } from './limits.ts';
 
 const profiles = join(root ? '/etc/cofferdam' : join(home, '.config/cofferdam'), 'profiles');
 
@@ -41,7 +41,6 @@ if (who === 'best-effort') {
   report('best', run('best', ['-p', 'best', ...start]));
 } else {
   await meetLimits();
-  if (root) injectFault();
   await killOurs();
   for (const profile of ['base-tools', 'python-tools']) verify(profile);
   report('services', existsSync(join(top, 'cofferdam')) ? 'a folder behind the back of systemd' : 'none');
