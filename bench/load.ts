@@ -38,14 +38,12 @@ async function throughput(peer: Peer): Promise<number> {
   return performance.now() - began;
 }
 
+/** Median of `count` runs, ms. By hyperfine: this process grows with the sandboxes it holds, and so does the time of its forks. */
 async function latency(peer: Peer, count: number): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const began = performance.now();
-    await runOnce(peer, i);
-    times.push(performance.now() - began);
-  }
-  return times.sort((a, b) => a - b)[count >> 1] ?? 0;
+  const times = join(folder, 'latency.json');
+  await $`hyperfine -N --output=pipe --warmup 2 --runs ${count} --export-json ${times} ${peer.command}`.quiet();
+  const { results } = JSON.parse(readFileSync(times, 'utf8')) as { results: { median: number }[] };
+  return (results[0]?.median ?? 0) * 1000;
 }
 
 function available(): number {
@@ -99,13 +97,13 @@ try {
   const faster = (total['podman run'] ?? 0) / (total['cofferdam'] ?? 1);
   console.log(`  ours / crun's own throughput = ${share.toFixed(2)}; ours / podman's = ${faster.toFixed(1)}`);
 
-  console.log('\nlatency of one run beside live sandboxes (median of 30, ms), and memory of an idle one');
+  console.log('\nlatency of one run beside live sandboxes (median of 60, ms), and memory of an idle one');
   let alone = 0;
   for (const count of values.live.split(',').map(Number)) {
     const before = available();
     const live = await startLive(count);
     const each = (before - available()) / count / 1024 / 1024;
-    const ms = await latency(ours, 30);
+    const ms = await latency(ours, 60);
     alone ||= ms;
     await stopLive(live);
     console.log(

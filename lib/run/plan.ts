@@ -1,6 +1,6 @@
 // Owns plans: profile, policy, image and engine compiled into a folder named by the digest of all it was made from.
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { diskError, readTextIfPresent } from '../base/files.ts';
@@ -21,6 +21,7 @@ import { validateSpec } from '../spec/validate.ts';
 import { ensureRunFolders } from './folders.ts';
 import { ensureInit } from './init.ts';
 import { type LaunchTools, renderLaunch } from './launch.ts';
+import { removePlan } from './planIndex.ts';
 
 export interface PlanRequest {
   readonly paths: Paths;
@@ -177,7 +178,7 @@ function publish(directory: string, files: ReadonlyMap<string, string>, digest: 
     chmodSync(beside, 0o500);
     renameSync(beside, directory);
   } catch (cause) {
-    rmSync(beside, { recursive: true, force: true });
+    removePlan(beside);
     if (!existsSync(join(directory, 'launch'))) throw diskError(cause, `cannot write the plan ${directory}`);
   }
 }

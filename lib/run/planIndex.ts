@@ -1,6 +1,7 @@
 // Owns the index by which bin/sandbox finds a plan without Node: one file per invocation, with the state of every input.
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { errnoOf } from '../base/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from '../base/files.ts';
 import { quoteLiteral } from '../engine/words.ts';
 
@@ -94,6 +95,17 @@ export interface PlanPlace {
 const mostPlans = 256;
 const safeAge = 3_600_000;
 
+/** Removes a plan's folder: read-only, so for anybody but root nothing in it can be removed before that is taken back. */
+export function removePlan(folder: string): void {
+  try {
+    chmodSync(folder, 0o700);
+  } catch (error) {
+    // Another process was as quick.
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
+
 /**
  * Removes the plans that were made longest ago, beyond 256, but for those that are `kept` (64 hex digits each); their index
  * entries fall back to Node by themselves.
@@ -105,8 +117,11 @@ export function trimPlans(plansFolder: string, now: number, kept: () => Readonly
   const used = kept();
   const unused = plans
     .filter((name) => !used.has(name))
-    .map((name) => ({ path: join(plansFolder, name), made: statSync(join(plansFolder, name)).mtimeMs }))
+    .flatMap((name) => {
+      const path = join(plansFolder, name);
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found === undefined ? [] : [{ path, made: found.mtimeMs }];
+    })
     .sort((a, b) => b.made - a.made);
-  for (const { path, made } of unused.slice(mostPlans))
-    if (now - made > safeAge) rmSync(path, { recursive: true, force: true });
+  for (const { path, made } of unused.slice(mostPlans)) if (now - made > safeAge) removePlan(path);
 }

@@ -1,8 +1,8 @@
 // Owns which plans are trimmed: the oldest beyond 256, but none that a sandbox was made from.
-import { mkdirSync, readdirSync, utimesSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { trimPlans } from '../../lib/run/planIndex.ts';
+import { removePlan, trimPlans } from '../../lib/run/planIndex.ts';
 
 const nameOf = (number: number) => number.toString(16).padStart(64, '0');
 
@@ -36,4 +36,21 @@ test('up to 256 plans nobody is asked and nothing goes', async (t) => {
     throw new Error('asked');
   });
   t.equal(readdirSync(folder).length, 256);
+});
+
+test('a plan, which is read-only, is removed by a plain user, too, and twice is once', async (t) => {
+  const folder = t.testdir({});
+  const plan = join(folder, nameOf(1));
+  mkdirSync(plan);
+  writeFileSync(join(plan, 'launch'), '', { mode: 0o400 });
+  chmodSync(plan, 0o500);
+  for (const path of [folder, plan]) chownSync(path, 65534, 65534);
+  process.seteuid?.(65534);
+  try {
+    removePlan(plan);
+    removePlan(plan);
+  } finally {
+    process.seteuid?.(0);
+  }
+  t.strictSame(readdirSync(folder), []);
 });
