@@ -88,7 +88,7 @@ const lackStrict = [
 ];
 // What is captured is the program's; the result names what is lacking.
 const lackBestEffort = [
-  '[ "$stderr_max" -gt 0 ] || printf \'sandbox: the limit %s = %s is not applied (limits.enforce: best-effort)\n\' "$1" "$3" >&2',
+  '[ "$stderr_max" -gt 0 ] || printf \'sandbox: the limit %s = %s is not applied (limits.enforce: best-effort)\\n\' "$1" "$3" >&2',
   'case $lacking in *"$2"*) ;; *) lacking=$lacking$2 ;; esac',
 ];
 
