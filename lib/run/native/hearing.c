@@ -5,26 +5,13 @@
  */
 #include "hearing.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static bool read_text(const char *path, char *to, size_t room)
-{
-	const int file = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size;
-
-	if (file < 0)
-		return false;
-	size = read(file, to, room - 1);
-	close(file);
-	to[size < 0 ? 0 : size] = '\0';
-	return size > 0;
-}
+#include "smallfile.h"
 
 bool hears_term(pid_t runtime)
 {
@@ -32,10 +19,10 @@ bool hears_term(pid_t runtime)
 	char path[64], text[4096];
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", runtime, runtime);
-	if (!read_text(path, text, sizeof(text)))
+	if (read_small_file(path, 0, text, sizeof(text)) <= 0)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%ld/status", strtol(text, NULL, 10));
-	if (!read_text(path, text, sizeof(text)))
+	if (read_small_file(path, 0, text, sizeof(text)) <= 0)
 		return false;
 	const char *caught = strstr(text, name);
 	return caught != NULL && (strtoull(caught + strlen(name), NULL, 16) >> (SIGTERM - 1) & 1) != 0;

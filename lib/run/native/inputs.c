@@ -12,6 +12,7 @@
 
 #include "say.h"
 #include "slots.h"
+#include "smallfile.h"
 
 #define LONGEST_ENTRY 65536
 
@@ -49,19 +50,13 @@ bool inputs_hold(const struct options *options)
 	bool named = false;
 	size_t inputs = 0;
 	ssize_t size;
-	int file;
 
 	if (options->inputs == NULL)
 		return true;
-	file = open(options->inputs, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (file < 0)
-		return false;
-	size = read(file, text, LONGEST_ENTRY);
-	close(file);
+	size = read_small_file(options->inputs, O_NOFOLLOW, text, sizeof(text));
 	/* One that fills the buffer may be cut; one without a last newline is. */
 	if (size <= 0 || size == LONGEST_ENTRY || text[size - 1] != '\n')
 		return false;
-	text[size] = '\0';
 	for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
 		*end = '\0';
 		if (strncmp(line, "#input ", 7) == 0) {

@@ -11,6 +11,7 @@
 
 #include "refuse.h"
 #include "say.h"
+#include "smallfile.h"
 #include "tree.h"
 
 #define LONGEST_VALUE 128
@@ -31,17 +32,10 @@ static bool write_value(const char *path, const char *value)
 /* The kernel rounds, caps or ignores some values without an error, so only what it says afterwards counts. */
 static bool reads_as(const char *path, const char *value)
 {
-	const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char text[LONGEST_VALUE + 2];
-	ssize_t size;
 
-	if (file < 0)
+	if (read_small_file(path, O_NOFOLLOW, text, sizeof(text)) <= 0)
 		return false;
-	size = read(file, text, sizeof(text) - 1);
-	close(file);
-	if (size <= 0)
-		return false;
-	text[size] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	return strcmp(text, value) == 0;
 }
@@ -49,17 +43,10 @@ static bool reads_as(const char *path, const char *value)
 /* /proc/swaps has a heading, and a line for each swap. */
 static bool has_no_swap(void)
 {
-	const int file = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
 	char text[256];
-	ssize_t size;
 
-	if (file < 0)
+	if (read_small_file("/proc/swaps", 0, text, sizeof(text)) <= 0)
 		return false;
-	size = read(file, text, sizeof(text) - 1);
-	close(file);
-	if (size <= 0)
-		return false;
-	text[size] = '\0';
 	const char *end = strchr(text, '\n');
 	return end != NULL && end[1] == '\0';
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "say.h"
+#include "smallfile.h"
 
 #define LONGEST 256
 
@@ -15,17 +16,10 @@
 static bool is_others(const char *path, const char *id)
 {
 	static const char blanks[] = " \n";
-	const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char text[LONGEST];
-	ssize_t size;
 
-	if (file < 0)
+	if (read_small_file(path, O_NOFOLLOW | O_NONBLOCK, text, sizeof(text)) <= 0)
 		return false;
-	size = read(file, text, sizeof(text) - 1);
-	close(file);
-	if (size <= 0)
-		return false;
-	text[size] = '\0';
 	for (char *rest = text, *word; (word = strtok_r(rest, blanks, &rest)) != NULL;)
 		if (strcmp(word, id) == 0)
 			return false;
