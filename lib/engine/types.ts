@@ -44,6 +44,8 @@ export interface EngineInput {
   readonly cgroups: CgroupParents;
   /** Folder in which every live run has its record; it tells our containers from those of others. */
   readonly records: string;
+  /** An empty folder of ours that nobody writes to. */
+  readonly empty: string;
   /** What `import` gave. */
   readonly imported: string | undefined;
   /** A folder of the plan: files that `files` names are written there, read-only. */
@@ -63,6 +65,8 @@ export interface EngineCommand {
   readonly words: readonly ShellWord[];
   /** Whether the guest's arguments follow the command (podman), or stand in config.json (crun). */
   readonly appendsArguments: boolean;
+  /** Folders of the host that the command relies on; without one of them the plan is compiled anew. */
+  readonly folders?: readonly string[];
   /** Further read-only files of the plan: name → content. */
   readonly files: Readonly<Record<string, string>>;
   /** Environment of the command beside PATH. */

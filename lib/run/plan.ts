@@ -19,7 +19,7 @@ import { compileSeccomp } from '../spec/seccomp/compile.ts';
 import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
 import { validateSpec } from '../spec/validate.ts';
 import { ensureRunFolders } from './folders.ts';
-import { ensureInit } from './init.ts';
+import { ensureEmpty, ensureInit } from './init.ts';
 import { type LaunchTools, renderLaunch } from './launch.ts';
 import { removePlan } from './planIndex.ts';
 
@@ -54,6 +54,8 @@ export interface Plan {
   };
   readonly profileName: string;
   readonly profile: Profile;
+  /** Folders of the host without which it must be compiled anew. */
+  readonly folders: readonly string[];
 }
 
 function launchTools(paths: Paths): LaunchTools {
@@ -83,7 +85,7 @@ function refuseTokens(profile: Profile, guarded: readonly string[]): void {
 /** What a plan consists of: file name → content. Pure but for reading the host's tools. */
 async function render(
   request: PlanRequest,
-): Promise<{ files: Map<string, string>; digest: string; engine: Plan['engine'] }> {
+): Promise<{ files: Map<string, string>; digest: string; engine: Plan['engine']; folders: readonly string[] }> {
   const { paths, profile, engine, image, ids, program } = request;
   const found = await engine.probe();
   const probe = { ...found, weaknesses: [...found.weaknesses, ...lackingOf(engine.name)] };
@@ -110,6 +112,7 @@ async function render(
   const command = engine.command({
     cgroups: request.cgroups,
     records: folders.records,
+    empty: ensureEmpty(paths, ids.callerUid),
     imported: await engine.import?.(image, probe, paths.data),
     profile,
     spec,
@@ -162,7 +165,7 @@ async function render(
   const hash = createHash('sha256');
   for (const [name, content] of [...files].sort(([a], [b]) => (a < b ? -1 : 1)))
     hash.update(`${name}\0${content.length}\0${content}\0`);
-  return { files, digest: hash.digest('hex'), engine: { name: engine.name, ...probe } };
+  return { files, digest: hash.digest('hex'), engine: { name: engine.name, ...probe }, folders: command.folders ?? [] };
 }
 
 /** Writes the files beside, makes them read-only and renames the folder into place; an existing one is kept as it is. */
@@ -188,7 +191,7 @@ function publish(directory: string, files: ReadonlyMap<string, string>, digest: 
  * SPEC_INVALID, DISK_FULL.
  */
 export async function compilePlan(request: PlanRequest): Promise<Plan> {
-  const { files, digest, engine } = await render(request);
+  const { files, digest, engine, folders } = await render(request);
   const directory = join(ensureRunFolders(request.paths, request.ids.callerUid).plans, digest);
   publish(directory, files, digest);
   return {
@@ -198,5 +201,6 @@ export async function compilePlan(request: PlanRequest): Promise<Plan> {
     engine,
     profileName: request.profileName,
     profile: request.profile,
+    folders,
   };
 }

@@ -154,7 +154,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   });
   const { unit } = cgroups;
   const parents = cgroups.folders.map(({ path }) => (unit === undefined ? path : join(path, supervisorGroup)));
-  const needed = [image.rootfs, ...parents];
+  const needed = [image.rootfs, ...parents, ...plan.folders];
   indexPlan({ wish, plan, loaded, host, folders, needed, callers: unit?.callers });
   trimPlans(folders.plans, now, () => keptPlans(paths));
   const floor = ceiling.limits.hostFreeDisk;

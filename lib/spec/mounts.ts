@@ -32,7 +32,8 @@ function tmpfs(
   return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', ...options, ...who] };
 }
 
-function bind(source: string, destination: string, options: readonly string[]): OciMount {
+/** A bind mount with the flags that hold everywhere; `options` says `ro` or `rw`, and what else. */
+export function bind(source: string, destination: string, options: readonly string[]): OciMount {
   // crun 1.8.1, run by root, drops these flags of a writable bind; the r… ones it sets by mount_setattr(2) hold, for folders.
   const again = options.includes('rw')
     ? ['nosuid', 'nodev', ...options].filter((option) => option.startsWith('no'))

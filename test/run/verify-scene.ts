@@ -39,6 +39,7 @@ export function evidenceOf(attempt: Attempt, parts: Partial<Evidence> = {}): Evi
     members: [],
     strangers: [1],
     limits: new Map(),
+    oomWatched: false,
     attempts: { get: () => attempt },
     ...parts,
   };

@@ -44,11 +44,7 @@ testAsBoth('every check passes for each of the five profiles', async (t, scene) 
     t.strictSame(seen(verified, 'FAIL'), [], profile);
     t.equal(status, 0, profile);
     t.ok(verified.ok && verified.counts.passed >= 80, `${verified.counts.passed} passed`);
-    // The only one that may not apply: a file that control groups v1 lack.
-    t.ok(
-      seen(verified, 'SKIP').every((line) => /^limit\.oom-group: /.test(line)),
-      profile,
-    );
+    t.strictSame(seen(verified, 'SKIP'), [], profile);
   }
 });
 

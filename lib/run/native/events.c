@@ -89,7 +89,9 @@ int watch_oom_kills(const char *path, short *events)
 	}
 	*events = POLLIN;
 	const int event = register_event(path, file);
-	close(file);
+	/* Else it stays open: `sandbox verify` sees by it, from outside, that somebody watches. */
+	if (event < 0)
+		close(file);
 	return event;
 }
 

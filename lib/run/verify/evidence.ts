@@ -24,7 +24,7 @@ export interface Facts {
   links(folder: 'fd' | 'ns'): ReadonlyMap<string, string>;
   /** Whether the host has this path; the same for every process. */
   hostHas(path: string): boolean;
-  /** Whether we can read something from a (small) file of the host. */
+  /** Whether we can read something from a (small) file or folder of the host. */
   hostFills(path: string): boolean;
   /** Release of the host's kernel: `6.1.0-18-amd64`; the same for every process. */
   readonly kernel: string;
@@ -44,6 +44,8 @@ export interface Evidence {
   readonly strangers: readonly number[];
   /** Limit files of the program's control groups that exist: `pids.max` → text. */
   readonly limits: ReadonlyMap<string, string>;
+  /** Whether a process of ours watches the program's memory group for the OOM killer; v1 only. */
+  readonly oomWatched: boolean;
   readonly attempts: Attempts;
   /** Under gVisor, where `program` is the sentry. */
   readonly around?: AroundGuest;

@@ -1,6 +1,6 @@
 // Owns reading /proc of a process from outside, at one moment, without following anything that the guest made.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { errnoOf, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
@@ -78,8 +78,9 @@ function assemble(pid: number, found: ReadonlyMap<string, Read<string>>, fd: Rea
     hostHas: (path) => existsSync(path),
     // Not by its size: that of a file of /proc is 0.
     hostFills: (path) => {
-      const read = attempt(() => readFileSync(path, 'latin1'));
-      return 'value' in read && read.value !== '';
+      const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+      const read = attempt(() => (isFolder ? readdirSync(path) : readFileSync(path, 'latin1')).length);
+      return 'value' in read && read.value > 0;
     },
     kernel: release(),
   };

@@ -1,6 +1,6 @@
 // Owns putting together what is seen of a waiting probe from outside. The probe sleeps, so that nothing moves meanwhile.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import { leafWrites, parseCgroupMounts } from '../../engine/cgroup.ts';
 import type { AroundGuest, Evidence, Expected, Facts } from './evidence.ts';
@@ -10,6 +10,14 @@ import { fourIds, namespaceIds, parseCgroups } from './procfs.ts';
 function readSoft(file: string): string | undefined {
   try {
     return readFileSync(file, 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+function readSoftLink(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
   } catch {
     return undefined;
   }
@@ -61,6 +69,29 @@ function readLimits({ profile, cgroupVersion }: Expected, program: Facts): Evide
   return new Map(found);
 }
 
+function linksOf(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => readSoftLink(`/proc/${pid}/fd/${fd}`) ?? '');
+  } catch {
+    return [];
+  }
+}
+
+// v1 has no word for "all or none": what ends the rest is our supervisor, which holds this file of the group (lib/run/native/events.c).
+function isWatched({ cgroupVersion }: Expected, program: Facts): boolean {
+  const mount = parseCgroupMounts(readFileSync('/proc/self/mountinfo', 'utf8')).v1.get('memory');
+  const group = parseCgroups(program.text('cgroup')).get('memory');
+  if (cgroupVersion === 2 || mount === undefined || group === undefined) return false;
+  const place = join(mount, group);
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .some((pid) =>
+      linksOf(pid).some(
+        (link) => basename(link) === 'memory.oom_control' && `${place}/`.startsWith(`${dirname(link)}/`),
+      ),
+    );
+}
+
 export interface Found {
   readonly program: number;
   /** All pids of the run. */
@@ -92,6 +123,7 @@ export function gatherAround(
     members: pids,
     strangers: strangersOf(sentry, pids),
     limits: readLimits(expected, sentry),
+    oomWatched: isWatched(expected, sentry),
     sentry,
     gofer: readFacts(findRole(pids, 'gofer')),
   };
@@ -117,5 +149,6 @@ export async function gatherOutside(expected: Expected, found: Found): Promise<O
     members: inside.map(({ pid }) => pid),
     strangers: strangersOf(program, found.pids),
     limits: readLimits(expected, program),
+    oomWatched: isWatched(expected, program),
   };
 }

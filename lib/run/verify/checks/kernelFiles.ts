@@ -47,7 +47,14 @@ const reads: Check[] = [
   gives('proc.list-bus', '/proc/bus', needsPath('/proc/bus')),
   gives('proc.list-firmware', '/sys/firmware', needsPath('/sys/firmware')),
   gives('proc.list-dmi', '/sys/class/dmi/id', needsPath('/sys/class/dmi/id')),
+  gives('proc.list-acpi', '/proc/acpi', needsContent('/proc/acpi')),
+  gives('proc.list-bpf', '/sys/fs/bpf', needsContent('/sys/fs/bpf')),
+  gives('proc.list-debug', '/sys/kernel/debug', needsContent('/sys/kernel/debug')),
+  gives('proc.list-security', '/sys/kernel/security', needsContent('/sys/kernel/security')),
+  gives('proc.list-tracing', '/sys/kernel/tracing', needsContent('/sys/kernel/tracing')),
 ];
+
+const isKernels = (type: string) => ['proc', 'sysfs'].includes(type);
 
 const mounts: Check[] = [
   outside(
@@ -58,8 +65,10 @@ const mounts: Check[] = [
       const here = maskedPaths.filter((path) => program.hostHas(path));
       const bare = here.filter((path) => {
         const mount = mountAt(program, path);
-        const empty = mount?.type === 'tmpfs' ? mount.options.includes('ro') : mount?.root.endsWith('/null') === true;
-        return !empty;
+        if (mount === undefined) return true;
+        // What the folder of ours holds is seen from inside: proc.list-…
+        const isEmpty = mount.type === 'tmpfs' || (!isKernels(mount.type) && mount.root.endsWith('/empty'));
+        return !(isEmpty ? mount.options.includes('ro') : mount.root.endsWith('/null'));
       });
       return nothingOf(bare, `${here.length} hidden`);
     },
