@@ -46,7 +46,7 @@ for entry in sandbox:65532 user:1000 user1001:1001; do
 done
 
 # What a sandbox mounts over. A missing one would be made by the runtime inside the image.
-for point in proc sys dev run tmp workspace artifacts sandbox .cofferdam; do
+for point in proc sys dev run tmp workspace artifacts sandbox proxy-sock .cofferdam; do
 	[ -d "$root/$point" ] || mkdir -m 0755 "$root/$point"
 done
 : >"$root/.cofferdam/init"

@@ -1,5 +1,5 @@
 // Owns the same image as a Containerfile, for those who build from a registry base with their own tools.
-import { initFile, mountPoints } from './rootfs.ts';
+import { bridgePoint, initFile, mountPoints } from './rootfs.ts';
 import type { ImageDefinition, NpmPackage } from './schema.ts';
 
 /** JSON's string syntax is a Containerfile's too, but `$` would be expanded. */
@@ -92,7 +92,7 @@ export function renderContainerfile(image: ImageDefinition, files = false): stri
     '',
     `RUN printf '%s\\n' ${passwd} >>/etc/passwd \\`,
     `    && printf '%s\\n' ${group} >>/etc/group \\`,
-    `    && mkdir -p ${[...mountPoints, '/.cofferdam'].join(' ')} \\`,
+    `    && mkdir -p ${[...mountPoints, bridgePoint, '/.cofferdam'].join(' ')} \\`,
     `    && : >${initFile} && chmod 0555 ${initFile} \\`,
     '    && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +',
     '',

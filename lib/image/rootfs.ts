@@ -5,6 +5,8 @@ import { CofferdamError } from '../base/errors.ts';
 
 /** Folders that a sandbox mounts over. A missing one would be made by the runtime *inside the image*. */
 export const mountPoints = ['/proc', '/sys', '/dev', '/run', '/tmp', '/workspace', '/artifacts', '/sandbox'] as const;
+/** Where the way out stands. An image that was built before there was one lacks it, and is refused for `network: proxy` alone. */
+export const bridgePoint = '/proxy-sock';
 /** The empty file that our init is bound onto. */
 export const initFile = '/.cofferdam/init';
 

@@ -1,8 +1,9 @@
 /*
  * Owns PID 1 of every sandbox: it dies with the runtime, passes signals on, reaps, and ends as its program ends.
- * Called as tini is: init -p SIGKILL -g -- PROGRAM [ARGUMENT...]
+ * Called as tini is: init -p SIGKILL -g [-f PORT=PATH]... -- PROGRAM [ARGUMENT...]
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +13,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "forward.h"
 
 #define STATUS_OURS 125
 #define CANNOT_INVOKE 126
@@ -88,15 +91,69 @@ static int watch(pid_t program, const sigset_t *managed)
 	return status;
 }
 
+/*
+ * The forwarder, where there is one, is started after the program: what enters a sandbox takes init's first child for its program
+ * (lib/engine/crunEnter.ts). The program waits for it by `gate`, so that it cannot be left without one for want of a process.
+ */
+static bool start_forwarder(const struct forward *forwards, size_t count, const int gate[2])
+{
+	if (count == 0)
+		return true;
+	const pid_t forwarder = fork();
+	if (forwarder == 0) {
+		close(gate[0]);
+		close(gate[1]);
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0)
+			serve_forwards(forwards, count);
+		_exit(STATUS_OURS);
+	}
+	for (size_t i = 0; i < count; i++)
+		close(forwards[i].listener);
+	if (forwarder > 0 && write(gate[1], "", 1) != 1)
+		return false;
+	close(gate[0]);
+	close(gate[1]);
+	return forwarder > 0;
+}
+
+/* Whether the forwarder is there. Without one there is nothing to wait for. */
+static bool await_forwarder(size_t count, const int gate[2])
+{
+	char go;
+
+	if (count == 0)
+		return true;
+	close(gate[1]);
+	return read(gate[0], &go, 1) == 1;
+}
+
+/* Place of the program's first word, or 0. Opens the forwards that are named before it. */
+static int read_words(int argc, char **argv, struct forward *forwards, size_t *count)
+{
+	static const char *const flags[] = { "-p", "SIGKILL", "-g" };
+	int at = 1;
+
+	for (; at <= 3; at++)
+		if (at >= argc || strcmp(argv[at], flags[at - 1]) != 0)
+			return 0;
+	for (; at + 1 < argc && strcmp(argv[at], "-f") == 0; at += 2)
+		if (*count == MOST_FORWARDS || !open_forward(argv[at + 1], &forwards[(*count)++]))
+			return 0;
+	return at + 1 < argc && strcmp(argv[at], "--") == 0 ? at + 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
-	static const char *const flags[] = { "-p", "SIGKILL", "-g", "--" };
+	struct forward forwards[MOST_FORWARDS];
+	size_t count = 0;
 	sigset_t managed, before;
+	int gate[2] = { -1, -1 };
 
-	for (int i = 0; i < 4; i++)
-		if (argc < 6 || strcmp(argv[i + 1], flags[i]) != 0)
-			return STATUS_OURS;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || is_abandoned())
+		return STATUS_OURS;
+	/* Listening before the program begins. */
+	const int first = read_words(argc, argv, forwards, &count);
+	if (first == 0 || (count > 0 && pipe2(gate, O_CLOEXEC) != 0))
 		return STATUS_OURS;
 	sigfillset(&managed);
 	for (size_t i = 0; i < sizeof(unmanaged) / sizeof(unmanaged[0]); i++)
@@ -107,11 +164,16 @@ int main(int argc, char **argv)
 	signal(SIGTTIN, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
 	const pid_t program = fork();
-	if (program == 0)
-		start_program(argv + 5, &before);
+	if (program == 0) {
+		if (!await_forwarder(count, gate))
+			_exit(STATUS_OURS);
+		start_program(argv + first, &before);
+	}
 	/* Both do it, so that no signal comes before it. It fails once the program is executed, and then it is done. */
 	if (program > 0)
 		setpgid(program, program);
+	if (program < 0 || !start_forwarder(forwards, count, gate))
+		return STATUS_OURS;
 	/* The kernel ends everybody else with us. */
-	return program < 0 ? STATUS_OURS : watch(program, &managed);
+	return watch(program, &managed);
 }
