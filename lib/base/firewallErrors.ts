@@ -58,4 +58,15 @@ export const firewallErrors = {
     meaning: 'What nft says about the host firewall cannot be understood, so nothing can be said about it.',
     remedy: 'see: nft -j list table inet cofferdam',
   },
+  REQUEST_UNKNOWN: {
+    exit: 2,
+    meaning: 'No refused request that is still recorded has this id.',
+    remedy: 'see: firewall denied',
+  },
+  APPROVAL_USELESS: {
+    exit: 2,
+    meaning:
+      'An approval would not let the request through: a rule denies it, it is no host name, or it is allowed by now.',
+    remedy: 'ask why: firewall explain HOST; a person may change the rule that is named',
+  },
 } as const satisfies Record<string, CatalogueEntry>;

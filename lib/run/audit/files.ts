@@ -3,8 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, renameSync } fr
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
 import { syncDirectory } from '../../base/files.ts';
+import { type LogLine, readLines } from '../../base/lines.ts';
 import { longestLine } from './line.ts';
-import { type LogLine, readLines } from './lines.ts';
 
 const rotatedName = /^audit\.([1-9][0-9]{0,8})\.log$/;
 

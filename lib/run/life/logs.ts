@@ -1,7 +1,8 @@
 // Owns reading a sandbox's log: from an offset on, over rotations, and following it to the sandbox's end.
-import { type FSWatcher, readdirSync, watch } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
+import { FolderWaker } from '../../base/folderWaker.ts';
 import { type Frame, FrameFile } from './frames.ts';
 
 /** `gap`: bytes between two logical offsets that are not there any more: rotated away, or torn when the supervisor was killed. */
@@ -20,8 +21,6 @@ export interface LogRequest {
   isLive(): boolean;
   readonly signal: AbortSignal;
 }
-
-const lookMs = 250;
 
 /** Logical offsets by which the files are named, ascending. */
 function listFiles(directory: string): number[] {
@@ -49,41 +48,6 @@ function openAt(directory: string, offset: number): FrameFile | undefined {
     }
   }
   throw new CofferdamError('LOGS_DAMAGED', `${directory} does not hold still`);
-}
-
-/** Woken by a change in the folder, and now and then in any case: the sandbox may have ended. */
-class Waker {
-  #watcher: FSWatcher | undefined;
-  #wake: () => void = () => undefined;
-  readonly #signal: AbortSignal;
-
-  constructor(directory: string, signal: AbortSignal) {
-    this.#signal = signal;
-    try {
-      this.#watcher = watch(directory, () => this.#wake());
-      this.#watcher.on('error', () => this.close());
-    } catch {
-      // Without watches left to us (fs.inotify.max_user_watches) looking now and then must do.
-    }
-  }
-
-  async wait(): Promise<void> {
-    if (this.#signal.aborted) return;
-    await new Promise<void>((done) => {
-      const timer = setTimeout(done, lookMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        this.#signal.removeEventListener('abort', this.#wake);
-        done();
-      };
-      this.#signal.addEventListener('abort', this.#wake, { once: true });
-    });
-  }
-
-  close(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
-  }
 }
 
 /** Goes to `offset` in the file that holds it; a frame cannot be begun in its middle. Throws USAGE. */
@@ -127,7 +91,7 @@ function step(directory: string, file: FrameFile): Step {
  */
 export async function* readLog(request: LogRequest): AsyncGenerator<LogEvent> {
   const { directory, offset, signal } = request;
-  const waker = request.follow ? new Waker(directory, signal) : undefined;
+  const waker = request.follow ? new FolderWaker(directory, signal) : undefined;
   let file: FrameFile | undefined;
   try {
     for (let ended = false; !signal.aborted; ) {

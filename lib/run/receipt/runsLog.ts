@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { CofferdamError, errnoOf, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
+import { type LogLine, readLines } from '../../base/lines.ts';
 import { printable } from '../../base/printable.ts';
 import type { Through } from '../audit/line.ts';
-import { type LogLine, readLines } from '../audit/lines.ts';
 import { parseRecord, type RunRecord } from '../result.ts';
 
 /** What record.c writes at the most. */
