@@ -77,13 +77,8 @@ function guardMounts({ source, guarded }: WorkspaceSource): OciMount[] {
 function workspaceMounts({ profile, workspace }: MountRequest): OciMount[] {
   const { user } = profile;
   const scratch = bounded(profile.workspace.size, profile.workspace.inodes, '0755');
-  if (workspace.mode === 'scratch') {
-    // TMPDIR is a mount of its own because nobody inside could make the folder before the program starts.
-    return [
-      tmpfs('/workspace', user, scratch),
-      tmpfs('/workspace/.tmp', user, bounded(profile.workspace.size, profile.workspace.inodes, '0700')),
-    ];
-  }
+  // TMPDIR in it is made by our init (lib/run/native/init): every file system of its own costs all starts of the host.
+  if (workspace.mode === 'scratch') return [tmpfs('/workspace', user, scratch)];
   const access = workspace.mode === 'ro' ? 'ro' : 'rw';
   return [
     bind(workspace.source, '/workspace', [access]),

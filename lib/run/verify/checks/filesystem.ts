@@ -32,7 +32,7 @@ function expectedTargets({ profile, engine }: Expected): Set<string> {
     '/dev/shm',
     '/artifacts',
     '/workspace',
-    profile.workspace.mode === 'scratch' ? '/workspace/.tmp' : '/sandbox',
+    ...(profile.workspace.mode === 'scratch' ? [] : ['/sandbox']),
     initTarget,
     ...maskedPaths,
     ...readonlyPaths,
@@ -72,7 +72,7 @@ function writableTargets({ profile }: Expected): Set<string> {
     '/run',
     '/artifacts',
     ...(mode === 'ro' ? [] : ['/workspace']),
-    mode === 'scratch' ? '/workspace/.tmp' : '/sandbox',
+    ...(mode === 'scratch' ? [] : ['/sandbox']),
     ...devicePaths,
     ...profile.mounts.filter((mount) => mount.mode === 'rw').map(({ target }) => target),
   ]);

@@ -72,7 +72,6 @@ exec 6<&-
 	--tmpfs /tmp:nosuid,nodev,noexec,size=67108864,nr_inodes=16384,mode=0700,uid=65532,gid=65532 \
 	--tmpfs /run:nosuid,nodev,noexec,size=16777216,nr_inodes=16384,mode=0755,uid=65532,gid=65532 \
 	--tmpfs /workspace:nosuid,nodev,size=268435456,nr_inodes=65536,mode=0755,uid=65532,gid=65532,exec \
-	--tmpfs /workspace/.tmp:nosuid,nodev,size=268435456,nr_inodes=65536,mode=0700,uid=65532,gid=65532,exec \
 	--tmpfs /artifacts:nosuid,nodev,noexec,size=67108864,nr_inodes=2024,mode=0755,uid=65532,gid=65532 \
 	--mount type=bind,src=/var/lib/cofferdam/init/tini,dst=/.cofferdam/init,readonly,bind-propagation=private,bind-nonrecursive \
 	--sysctl net.ipv6.conf.all.disable_ipv6=0 \

@@ -70,9 +70,8 @@ make_tmpfs 0 nosuid,nodev,noexec,size=67108864,nr_inodes=16384,mode=0700,uid="$p
 make_tmpfs 1 nosuid,nodev,noexec,size=67108864,nr_inodes=16384,mode=0700,uid="$program_uid",gid="$program_gid"
 make_tmpfs 2 nosuid,nodev,noexec,size=16777216,nr_inodes=16384,mode=0755,uid="$program_uid",gid="$program_gid"
 make_tmpfs 3 nosuid,nodev,size=268435456,nr_inodes=65536,mode=0755,uid="$program_uid",gid="$program_gid"
-make_tmpfs 4 nosuid,nodev,size=268435456,nr_inodes=65536,mode=0700,uid="$program_uid",gid="$program_gid"
-make_tmpfs 5 nosuid,nodev,noexec,size=67108864,nr_inodes=2024,mode=0755,uid="$program_uid",gid="$program_gid"
-make_bind 6 /var/lib/cofferdam/init/tini nosuid,nodev,ro
+make_tmpfs 4 nosuid,nodev,noexec,size=67108864,nr_inodes=2024,mode=0755,uid="$program_uid",gid="$program_gid"
+make_bind 5 /var/lib/cofferdam/init/tini nosuid,nodev,ro
 while read -r _ name _ hard _; do
 	[ "$name" != processes ] || processes=$hard
 done </proc/self/limits
@@ -126,7 +125,6 @@ exec /usr/bin/podman --root "$short/store" --runroot "$short/state" --tmpdir "$s
 	--mount type=bind,src="$short/mounts/1",dst=/tmp,nosuid,nodev,noexec,bind-nonrecursive \
 	--mount type=bind,src="$short/mounts/2",dst=/run,nosuid,nodev,noexec,bind-nonrecursive \
 	--mount type=bind,src="$short/mounts/3",dst=/workspace,nosuid,nodev,bind-nonrecursive \
-	--mount type=bind,src="$short/mounts/4",dst=/workspace/.tmp,nosuid,nodev,bind-nonrecursive \
-	--mount type=bind,src="$short/mounts/5",dst=/artifacts,nosuid,nodev,noexec,bind-nonrecursive \
-	--mount type=bind,src="$short/mounts/6",dst=/.cofferdam/init,nosuid,nodev,ro,bind-nonrecursive \
+	--mount type=bind,src="$short/mounts/4",dst=/artifacts,nosuid,nodev,noexec,bind-nonrecursive \
+	--mount type=bind,src="$short/mounts/5",dst=/.cofferdam/init,nosuid,nodev,ro,bind-nonrecursive \
 	--rootfs "$short/rootfs" "$@"
