@@ -7,6 +7,7 @@ import { parseDuration } from '../base/units.ts';
 import { execInSandbox } from '../run/life/exec.ts';
 import { findSandbox } from '../run/life/sandbox.ts';
 import type { CliContext } from './context.ts';
+import { requireTerminal } from './terminal.ts';
 
 interface ExecFlags {
   interactive?: true;
@@ -49,9 +50,7 @@ function checkTerminal(flags: ExecFlags, { terminal }: CliContext): void {
       remedy: 'leave -d out, or -i and -t',
     });
   }
-  if (flags.tty !== true) return;
-  if (terminal.outIsTerminal && (flags.interactive !== true || terminal.inIsTerminal)) return;
-  throw new CofferdamError('USAGE', '-t needs a terminal, and there is none', { remedy: 'leave -t out' });
+  if (flags.tty === true) requireTerminal(terminal, flags.interactive === true);
 }
 
 /** `sandbox exec [-i] [-t] [-d] [-u UID] [-e K=V] [-w DIR] [--timeout T] NAME -- COMMAND...` */

@@ -10,6 +10,7 @@ import type { CliContext } from './context.ts';
 import { hostOf } from './host.ts';
 import { printPlan } from './plan.ts';
 import { printJson } from './print.ts';
+import { requireTerminal } from './terminal.ts';
 
 interface RunFlags {
   profile?: string;
@@ -18,6 +19,7 @@ interface RunFlags {
   env: string[];
   label: string[];
   stdin?: true;
+  tty?: true;
   timeout?: string;
   memory?: string;
   cpus?: string;
@@ -38,6 +40,7 @@ Examples:
   sandbox run --profile python-tools --workspace ./project:copy -- pytest -q     # then: sandbox diff RUN
   sandbox run --profile node-tools --workspace ./app:rw -- npm test
   echo data | sandbox run --profile base-tools --stdin -- wc -c
+  sandbox run --profile base-tools -it -- bash
   sandbox run --profile base-tools --json --timeout 30s -- sh -c 'echo out; echo err >&2'
 
 Exit status:
@@ -78,14 +81,25 @@ function checkCommand(
   }
 }
 
+function checkTerminal({ tty, json, stdin }: RunFlags, { terminal }: CliContext): void {
+  if (tty !== true) return;
+  if (json === true)
+    throw new CofferdamError('USAGE', '--json captures the output, so there is no terminal', {
+      remedy: 'leave -t out',
+    });
+  requireTerminal(terminal, stdin === true);
+}
+
 async function runAction(argv: string[], flags: RunFlags, context: CliContext, command: Command): Promise<void> {
   checkCommand(argv, flags, command);
+  if (flags.dryRun !== true) checkTerminal(flags, context);
   const host = hostOf(context);
   const { memory, cpus, pids, timeout, engine, isolation, env, label } = flags;
   const wish = {
     profile: flags.profile,
     overrides: { memory, cpus, pids, timeout, engine, isolation, env, labels: label },
     workspace: flags.workspace,
+    terminal: flags.tty === true,
   };
   if (flags.dryRun === true) {
     const prepared = await preparePlan({ ...wish, collectsArtifacts: flags.artifacts !== undefined }, host);
@@ -131,6 +145,7 @@ export function runCommand(context: CliContext): Command {
       )
       .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
       .option('-i, --stdin', 'pass our standard input on; otherwise the program has an empty one')
+      .option('-t, --tty', 'give the program a terminal of its own; with -i it is used through ours (crun)')
       .option('--timeout <duration>', 'wall-clock limit, such as 30s or 5m')
       .option('--memory <size>', 'memory and swap, such as 512m')
       .option('--cpus <number>', 'cores, such as 0.5')

@@ -153,6 +153,7 @@ export const crunEngine: Engine = {
         'run',
         // A session keyring each exhausts the user's quota at the 198th sandbox.
         '--no-new-keyring',
+        { terminal: ['--console-socket', [variable('run_dir'), '/tty']] },
         '--bundle',
         [variable('run_dir')],
         [variable('id')],

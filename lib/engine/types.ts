@@ -4,7 +4,7 @@ import type { HostConfig } from '../profile/hostConfig.ts';
 import type { Profile } from '../profile/schema.ts';
 import type { OciSpec } from '../spec/types.ts';
 import type { CgroupParents } from './cgroup.ts';
-import type { ShellWord } from './words.ts';
+import type { CommandWord, ShellWord } from './words.ts';
 
 /** runsc stands in crun's place where a profile asks for gVisor (select.ts). */
 export type EngineName = 'crun' | 'podman' | 'docker' | 'runsc';
@@ -17,6 +17,8 @@ export interface Asking {
   readonly callerUid: number;
   /** Whether artifacts are to be copied out. */
   readonly collectsArtifacts: boolean;
+  /** Whether the program is to have a terminal. */
+  readonly terminal?: boolean;
 }
 
 /** An image as it lies on this host. */
@@ -61,8 +63,8 @@ export interface EngineCommand {
   readonly config?: OciSpec;
   /** Options of the supervisor for this engine alone (docs/decisions/0011-fewer-processes.md). */
   readonly supervision?: readonly ShellWord[];
-  /** The runtime's command up to the guest's arguments. */
-  readonly words: readonly ShellWord[];
+  /** The runtime's command up to the guest's arguments. One without words for a terminal gives none. */
+  readonly words: readonly CommandWord[];
   /** Whether the guest's arguments follow the command (podman), or stand in config.json (crun). */
   readonly appendsArguments: boolean;
   /** Folders of the host that the command relies on; without one of them the plan is compiled anew. */

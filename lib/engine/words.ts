@@ -16,6 +16,9 @@ export type LaunchVariable =
 /** One word of a command: text and variables, joined. */
 export type ShellWord = string | readonly (string | { readonly variable: LaunchVariable })[];
 
+/** What a command consists of: words, and those that it has only where the program gets a terminal. */
+export type CommandWord = ShellWord | { readonly terminal: readonly ShellWord[] };
+
 /** A variable inside a word. */
 export function variable(name: LaunchVariable): { readonly variable: LaunchVariable } {
   return { variable: name };
@@ -33,8 +36,13 @@ export function renderWord(word: ShellWord): string {
   return word.map((part) => (typeof part === 'string' ? quoteLiteral(part) : `"$${part.variable}"`)).join('');
 }
 
+function renderOptional(word: CommandWord): string {
+  if (typeof word === 'string' || !('terminal' in word)) return renderWord(word);
+  return `\${terminal:+${word.terminal.map(renderWord).join(' ')}}`;
+}
+
 /** A command over several lines, one word each, ended by `end` (a literal piece of shell, such as `"$@"`). */
-export function renderCommand(words: readonly ShellWord[], end: string): string {
-  const lines = words.map(renderWord);
+export function renderCommand(words: readonly CommandWord[], end: string): string {
+  const lines = words.map(renderOptional);
   return [...lines, ...(end === '' ? [] : [end])].join(' \\\n\t');
 }

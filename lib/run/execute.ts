@@ -133,7 +133,7 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
     workspace: around.source,
     timeoutMs: prepared.profile.limits.timeout,
   };
-  const { output, stdin } = request;
+  const { output, stdin, terminal } = request;
   let invoked: Invoked;
   try {
     invoked = await invokePlan({
@@ -141,6 +141,7 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
       callerUid: host.uid,
       output,
       stdin,
+      ...(terminal === undefined ? {} : { terminal }),
       signal: host.signal,
       bindings,
     });

@@ -30,6 +30,8 @@ export interface InvokeOptions {
   readonly output: 'inherit' | 'capture';
   /** Whether our stdin, or these bytes, go to the program; by default it has an empty one. */
   readonly stdin: 'none' | 'inherit' | Uint8Array;
+  /** Whether the program gets a terminal, used through ours: with `inherit` alone. */
+  readonly terminal?: boolean;
   /** Told each piece of captured standard output. */
   readonly onOutput?: (chunk: Uint8Array) => void;
   /** Aborting cancels the run: TERM, then KILL. */
@@ -45,7 +47,7 @@ export interface Invoked {
   readonly artifactsRefusedMore: number;
 }
 
-function bindingWords({ plan, bindings, output, stdin }: InvokeOptions): string[] {
+function bindingWords({ plan, bindings, output, stdin, terminal }: InvokeOptions): string[] {
   const { id, taskId, jobId, workspace, artifacts, timeoutMs, argv } = bindings;
   const captured = output === 'capture';
   const words: Record<string, string | number | undefined> = {
@@ -56,6 +58,7 @@ function bindingWords({ plan, bindings, output, stdin }: InvokeOptions): string[
     artifacts,
     timeout: timeoutMs,
     stdin: stdin === 'none' ? undefined : 1,
+    terminal: terminal === true ? 1 : undefined,
     stdout_max: captured ? plan.profile.output.stdout : undefined,
     stderr_max: captured ? plan.profile.output.stderr : undefined,
     result_fd: 3,
@@ -127,8 +130,9 @@ export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
   const { file, args } = command(options);
   const child = streamTool(file, args, {
     env: { PATH: systemPath },
-    // A Ctrl-C reaches the supervisor once, through us, and not a second time from the terminal.
-    detached: 'alone',
+    // A Ctrl-C reaches the supervisor once, through us, and not a second time from the terminal. The size of a terminal is
+    // told to the processes of its session only.
+    ...(options.terminal === true ? {} : { detached: 'alone' as const }),
     stdin: stdin === 'none' ? 'ignore' : stdin,
     stdout:
       output === 'inherit'

@@ -37,6 +37,8 @@ export interface PlanRequest {
   readonly guarded: readonly string[];
   /** Whether /artifacts is collected: it is then a tmpfs of the run, mounted by the launch script. */
   readonly collectsArtifacts: boolean;
+  /** Whether one is asked for now: a plan of an engine that can is the same with and without. */
+  readonly terminal: boolean;
   /** Milliseconds: the host's ceiling for --timeout. */
   readonly mostTimeout: number;
 }
@@ -89,7 +91,11 @@ async function render(
   const { paths, profile, engine, image, ids, program } = request;
   const found = await engine.probe();
   const probe = { ...found, weaknesses: [...found.weaknesses, ...lackingOf(engine.name)] };
-  engine.refuse(profile, { callerUid: ids.callerUid, collectsArtifacts: request.collectsArtifacts });
+  engine.refuse(profile, {
+    callerUid: ids.callerUid,
+    collectsArtifacts: request.collectsArtifacts,
+    terminal: request.terminal,
+  });
   const folders = ensureRunFolders(paths, ids.callerUid);
   const mode = profile.workspace.mode === 'task' ? 'scratch' : profile.workspace.mode;
   const workspace: WorkspaceSource = { mode, source: placeholders.workspace, guarded: request.guarded };

@@ -45,6 +45,8 @@ export interface PlanWish {
   /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. */
   readonly workspace?: string | undefined;
   readonly collectsArtifacts: boolean;
+  /** Whether the program is to have a terminal. */
+  readonly terminal?: boolean;
   /** Another image than the profile's: only for checking an image. */
   readonly image?: string | undefined;
 }
@@ -147,6 +149,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
     program: programIds(profile.workspace.mode, workspace, ids),
     guarded: workspace?.guarded ?? [],
     collectsArtifacts: wish.collectsArtifacts,
+    terminal: wish.terminal === true,
     mostTimeout: ceiling.limits.timeout,
   }).catch((error: unknown) => {
     workspace?.claim.release();

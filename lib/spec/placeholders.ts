@@ -48,6 +48,8 @@ const variables: Readonly<Record<string, string>> = {
   [placeholders.workspace]: 'workspace_text',
   // The quotes go with it: the variable holds a list of JSON strings.
   [`"${placeholders.argv}"`]: 'argv_json',
+  // A key and its value, so no token that a profile could hold: a quote in a JSON string has a backslash before it.
+  '"terminal": false': 'terminal_json',
 };
 
 /** What must not stand in a profile: it would be filled in. */

@@ -19,6 +19,7 @@ export const crunMatrix: EngineMatrix = {
   'limits.timeout, idle': ours.timeout,
   'limits.enforce best-effort': ours.readBack,
   output: ours.output,
+  '-t': { by: 'supervisor, pty of the sandbox' },
   env: spec,
   'network.mode none': spec,
   'user namespace': spec,

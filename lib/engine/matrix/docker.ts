@@ -1,5 +1,5 @@
 // Owns what docker enforces: what its flags say, and what our gate checks before the program starts.
-import { type Cell, type EngineMatrix, ours, type Refused } from './row.ts';
+import { type Cell, type EngineMatrix, noTerminal, ours, type Refused } from './row.ts';
 
 const flag = { by: 'flag' } as const;
 const gate = { by: 'flag, checked by our gate' } as const;
@@ -60,6 +60,7 @@ export const dockerMatrix: EngineMatrix = {
     ],
   },
   output: ours.output,
+  '-t': noTerminal,
   env: flag,
   'network.mode none': flag,
   'user namespace': { by: 'userns-remap of the daemon, checked by our gate' },

@@ -19,6 +19,7 @@ export const fields = {
   'limits.timeout, idle': 'wall clock, silence',
   'limits.enforce best-effort': 'running although a limit is lacking',
   output: 'bounds of captured output',
+  '-t': 'a terminal of its own, whose other end is ours',
   env: 'the environment, and nothing else in it',
   'network.mode none': 'loopback only',
 } as const;
@@ -68,6 +69,17 @@ export interface Cell {
   readonly refuses?: readonly Refused[];
   readonly lacks?: readonly Lacking[];
 }
+
+/** Of engines that are given no terminal: theirs would be another than the one that is proven. */
+export const noTerminal: Cell = {
+  refuses: [
+    {
+      what: '-t',
+      why: 'no terminal of it is proven here',
+      asked: (_, { terminal }) => (terminal === true ? '-t' : undefined),
+    },
+  ],
+};
 
 export type EngineMatrix = Readonly<Record<RowName, Cell>>;
 

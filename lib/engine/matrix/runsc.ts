@@ -1,6 +1,6 @@
 // Owns what gVisor enforces: the sentry, a kernel in user space, by the spec that it is given; and what it cannot.
 import { formatSize } from '../../base/units.ts';
-import { type EngineMatrix, ours } from './row.ts';
+import { type EngineMatrix, noTerminal, ours } from './row.ts';
 
 /**
  * Sentry, gofer and runsc live in the sandbox's own control group: what they need at the least. Measured on 2 cores (ptrace): a
@@ -61,6 +61,7 @@ export const runscMatrix: EngineMatrix = {
   'limits.timeout, idle': ours.timeout,
   'limits.enforce best-effort': ours.readBack,
   output: ours.output,
+  '-t': noTerminal,
   env: { by: 'spec' },
   'network.mode none': { by: 'sentry; network namespace of the sentry' },
   'user namespace': { by: 'namespaces of our script, spec' },

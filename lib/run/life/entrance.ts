@@ -9,7 +9,7 @@ import { type CgroupParents, oomFile, parentOf } from '../../engine/cgroup.ts';
 import { selectEngine } from '../../engine/select.ts';
 import { requireTool } from '../../engine/tools.ts';
 import type { EngineEnter, LiveRun } from '../../engine/types.ts';
-import { quoteLiteral, renderCommand, type ShellWord } from '../../engine/words.ts';
+import { type CommandWord, quoteLiteral, renderCommand } from '../../engine/words.ts';
 import { initTarget } from '../../spec/mounts.ts';
 import { runFolders } from '../folders.ts';
 import { assignments, graceMs, shellFunction } from '../launch.ts';
@@ -90,7 +90,7 @@ function renderStart(sandbox: Sandbox, run: LiveRun, enter: EngineEnter): string
   const options = supervisorOptions(sandbox, run);
   const start = (name: string, terminal: boolean, before: string, own: readonly string[]) => {
     const { supervision, words } = enter.command(run, terminal);
-    const all: ShellWord[] = [...supervision, '--', ...words];
+    const all: CommandWord[] = [...supervision, '--', ...words];
     return shellFunction(name, [
       `${before}"$supervise" \\\n\t${[...options, ...own].join(' \\\n\t')} \\\n\t${renderCommand(all, '')}`,
     ]);
@@ -131,7 +131,6 @@ function render(paths: Paths, sandbox: Sandbox, run: LiveRun, enter: EngineEnter
     assignments({
       supervise: join(paths.install, 'dist/native/supervise'),
       setsid: requireTool('setsid', 'util-linux'),
-      stty: requireTool('stty', 'coreutils'),
       rm: requireTool('rm', 'coreutils'),
       run_folder: run.runDirectory,
     }),

@@ -1,4 +1,4 @@
-/* Owns the guardian: it holds one pipe and, for an execution with a terminal, the caller's terminal; nothing else of ours. */
+/* Owns the guardian: it holds one pipe and, where there is one, the caller's terminal; nothing else of ours. */
 #include "guardian.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static bool place_descriptors(int pipe_end, int terminal)
 static _Noreturn void guard(const struct options *options, int pipe_end)
 {
 	struct termios before;
-	const bool restores = options->terminal && tcgetattr(terminal_of_caller(options), &before) == 0;
+	const bool restores = uses_caller(options) && tcgetattr(terminal_of_caller(options), &before) == 0;
 
 	/* A session of its own: what a terminal or a shell sends to the supervisor's group is not for us. */
 	if (setsid() < 0 || !place_descriptors(pipe_end, restores ? terminal_of_caller(options) : -1))
@@ -47,6 +47,9 @@ static _Noreturn void guard(const struct options *options, int pipe_end)
 	await_end();
 	if (restores)
 		tcsetattr(STDOUT_FILENO, TCSADRAIN, &before);
+	/* What is in no sandbox of others has died with the supervisor. */
+	if (!options->enter)
+		_exit(0);
 	if (empty_cgroups(options, KILL_LIMIT_MS) && remove_cgroups(options, KILL_LIMIT_MS) && options->run_dir != NULL)
 		remove_tree(options->run_dir);
 	_exit(0);
@@ -57,7 +60,7 @@ bool start_guardian(const struct options *options, struct guardian *guardian)
 	int ends[2];
 
 	*guardian = (struct guardian){ .end = -1 };
-	if (!options->enter)
+	if (!options->enter && !uses_caller(options))
 		return true;
 	if (pipe2(ends, O_CLOEXEC) != 0) {
 		say("cannot make a pipe: %s", why(errno));

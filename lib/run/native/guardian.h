@@ -1,4 +1,4 @@
-/* Owns the process that ends an execution whose supervisor was killed. */
+/* Owns the process that does what a supervisor which was killed no longer can. */
 #ifndef GUARDIAN_H
 #define GUARDIAN_H
 
@@ -13,7 +13,7 @@ struct guardian {
 };
 
 /*
- * What enters a sandbox does not die with the runtime that brought it there: its parent is then the sandbox's init. So a second
+ * Without --enter it gives the caller's terminal its mode back, no more. What enters a sandbox does not die with the runtime that brought it there: its parent is then the sandbox's init. So a second
  * process of ours waits for the end of this one, kills what is in --cgroup, removes what --make made, and gives the
  * caller's terminal its mode back. To be called before there are threads. False, and said why, when none can be had.
  */

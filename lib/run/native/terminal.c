@@ -18,8 +18,15 @@
 #include "say.h"
 
 #define PATIENCE_MS 10000
+#define USUAL_ROWS 24
+#define USUAL_COLUMNS 80
 
 static struct termios before; /* of the caller's terminal */
+
+bool uses_caller(const struct options *options)
+{
+	return options->terminal && options->output_log == NULL;
+}
 
 int terminal_of_caller(const struct options *options)
 {
@@ -63,11 +70,11 @@ bool open_terminal(const struct options *options, struct terminal *terminal)
 	*terminal = NO_TERMINAL;
 	if (!options->terminal)
 		return true;
-	if (!isatty(STDOUT_FILENO) || tcgetattr(terminal_of_caller(options), &before) != 0) {
+	if (uses_caller(options) && (!isatty(STDOUT_FILENO) || tcgetattr(terminal_of_caller(options), &before) != 0)) {
 		say("there is no terminal\n  leave -t out");
 		return false;
 	}
-	terminal->resized = watch_size();
+	terminal->resized = uses_caller(options) ? watch_size() : -1;
 	terminal->listener = listen_in(options->run_dir);
 	if (terminal->listener >= 0)
 		return true;
@@ -116,12 +123,25 @@ static void change_mode(const struct options *options, struct terminal *terminal
 {
 	struct termios mode = before;
 
-	if (options->pass_stdin)
+	if (options->pass_stdin) {
 		cfmakeraw(&mode);
-	else
+	} else {
 		mode.c_oflag &= ~(tcflag_t)OPOST;
+		/* Who started us would be stopped, and we go on writing. */
+		mode.c_cc[VSUSP] = _POSIX_VDISABLE;
+	}
 	if (tcsetattr(terminal_of_caller(options), TCSADRAIN, &mode) == 0)
 		terminal->changed = terminal_of_caller(options);
+}
+
+/* Our init holds the program back until there is a size: a runtime may set one a moment after it began, or none. */
+static void give_size(const struct terminal *terminal)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
+		size = (struct winsize){ .ws_row = USUAL_ROWS, .ws_col = USUAL_COLUMNS };
+	ioctl(terminal->master, TIOCSWINSZ, &size);
 }
 
 bool receive_terminal(const struct options *options, struct terminal *terminal, int child)
@@ -141,19 +161,20 @@ bool receive_terminal(const struct options *options, struct terminal *terminal, 
 	if (terminal->master < 0 || ioctl(terminal->master, TIOCGPTN, &(unsigned int){ 0 }) != 0 ||
 	    fcntl(terminal->master, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		return false;
-	change_mode(options, terminal);
+	give_size(terminal);
+	if (uses_caller(options))
+		change_mode(options, terminal);
 	return true;
 }
 
 void resize_terminal(struct terminal *terminal)
 {
 	struct signalfd_siginfo info;
-	struct winsize size;
 
 	while (terminal->resized >= 0 && read(terminal->resized, &info, sizeof(info)) == sizeof(info))
 		;
-	if (terminal->master >= 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-		ioctl(terminal->master, TIOCSWINSZ, &size);
+	if (terminal->master >= 0)
+		give_size(terminal);
 }
 
 void restore_terminal(struct terminal *terminal)

@@ -15,15 +15,21 @@ struct terminal {
 
 #define NO_TERMINAL ((struct terminal){ .listener = -1, .master = -1, .resized = -1, .changed = -1 })
 
+/* Whether the terminal is used through the caller's: that of a sandbox that lives on goes to its log. */
+bool uses_caller(const struct options *options);
+
 /* Descriptor of the caller's terminal whose mode is changed. */
 int terminal_of_caller(const struct options *options);
 
-/* With --terminal: listens at RUN-DIR/tty. False, and said why, when the caller has no terminal or there is no socket. */
+/*
+ * With --terminal: listens at RUN-DIR/tty. False, and said why, when there is no socket, or the caller has no terminal; with
+ * --output-log there is no caller.
+ */
 bool open_terminal(const struct options *options, struct terminal *terminal);
 
 /*
- * Waits for the pty, but not beyond the end of `child` (a pidfd); then changes the mode of the
- * caller's terminal. The pty has its first size from the runtime's configuration. False when none came: the runtime's log says why.
+ * Waits for the pty, but not beyond the end of `child` (a pidfd); then gives it the size of the caller's terminal, whose mode is
+ * changed. False when none came: the runtime's log says why.
  */
 bool receive_terminal(const struct options *options, struct terminal *terminal, int child);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #define STATUS_OURS 125
 #define CANNOT_INVOKE 126
 #define NOT_FOUND 127
+#define SIZE_LOOKS 10000 /* of 0.2 ms */
 
 /* The signals of a fault of ours, and those of a terminal that are for its foreground. */
 static const int unmanaged[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGABRT, SIGTRAP, SIGSYS, SIGTTIN, SIGTTOU };
@@ -52,11 +54,28 @@ static void make_temporary(void)
 		mkdir(place, 0700);
 }
 
+/* A terminal gets its size from outside once it was handed out (lib/run/native/terminal.c); most programs ask for it once. */
+static void await_size(void)
+{
+	const struct timespec moment = { .tv_nsec = 200000 };
+	struct winsize size;
+
+	for (int look = 0; look < SIZE_LOOKS; look++) {
+		if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row != 0)
+			return;
+		nanosleep(&moment, NULL);
+	}
+}
+
 static _Noreturn void start_program(char **words, const sigset_t *before)
 {
 	/* A group of its own, and the foreground where there is a terminal: signals go to all of it. */
 	if (setpgid(0, 0) == 0 && isatty(STDIN_FILENO))
 		tcsetpgrp(STDIN_FILENO, getpgrp());
+	await_size();
+	/* The caller's own would be of its environment, and unknown to many an image. */
+	if (isatty(STDIN_FILENO))
+		setenv("TERM", "xterm", 0);
 	signal(SIGTTIN, SIG_DFL);
 	signal(SIGTTOU, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
@@ -73,9 +92,15 @@ static bool reap(pid_t program, int *status)
 	bool ended = false;
 	int found;
 
-	for (pid_t pid; (pid = waitpid(-1, &found, WNOHANG)) > 0;) {
+	for (pid_t pid; (pid = waitpid(-1, &found, WNOHANG | WUNTRACED)) > 0;) {
 		if (pid != program)
 			continue;
+		if (WIFSTOPPED(found)) {
+			/* By Ctrl-Z: there is no shell around it that could let it go on. */
+			if (WSTOPSIG(found) == SIGTSTP)
+				kill(-program, SIGCONT);
+			continue;
+		}
 		*status = WIFEXITED(found) ? WEXITSTATUS(found) : 128 + WTERMSIG(found);
 		ended = true;
 	}
