@@ -53,6 +53,16 @@ export const firewallErrors = {
     meaning: 'The kernel did not take the rules as they were loaded. What was before is in force again.',
     remedy: 'see whether another program changes them: firewall status',
   },
+  PROXY_MISSING: {
+    exit: 125,
+    meaning: 'The proxy that `network: proxy` needs is not installed. Nothing leaves a sandbox in any other way.',
+    remedy: 'as root: sandbox setup (Debian: apt-get install squid)',
+  },
+  PROXY_FAILED: {
+    exit: 125,
+    meaning: 'The proxy did not start, or did not take the configuration that was made from the policy.',
+    remedy: 'see what it says above; then: sandbox doctor',
+  },
   FIREWALL_UNREADABLE: {
     exit: 125,
     meaning: 'What nft says about the host firewall cannot be understood, so nothing can be said about it.',

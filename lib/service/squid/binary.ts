@@ -1,0 +1,26 @@
+// Owns finding Squid: Debian's plain one, or the one built with OpenSSL that `sni: strict` needs, unpacked beside it by set-up.
+import { accessSync, constants, statSync } from 'node:fs';
+import { CofferdamError } from '../../base/errors.ts';
+import { systemPath } from '../../base/exec.ts';
+
+/** Where `sandbox setup` unpacks squid-openssl: Debian's two packages cannot be installed together. */
+export const strictFolder = '/var/lib/cofferdam/squid-openssl';
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Absolute path of the Squid that can do `sni`. Throws PROXY_MISSING. */
+export function findSquid(sni: 'off' | 'strict', strict = strictFolder): string {
+  const places =
+    sni === 'strict' ? [`${strict}/usr/sbin/squid`] : systemPath.split(':').map((folder) => `${folder}/squid`);
+  const found = places.find(isProgram);
+  if (found !== undefined) return found;
+  const name = sni === 'strict' ? 'squid-openssl' : 'squid';
+  throw new CofferdamError('PROXY_MISSING', `${name} is not installed`);
+}
