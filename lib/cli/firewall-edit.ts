@@ -3,11 +3,11 @@ import { type Command, createCommand } from 'commander';
 import { CofferdamError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { parseDuration } from '../base/units.ts';
+import { ownPolicySource } from '../firewall/policySource.ts';
 import { type Clock, endAfter, readClock } from '../policy/clock.ts';
 import { decide } from '../policy/decide.ts';
 import { type PolicyEdit, readPatterns } from '../policy/edit.ts';
 import { editPolicyFile } from '../policy/editFile.ts';
-import { policyFileOf } from '../policy/load.ts';
 import { warnLookalike } from '../policy/lookalike.ts';
 import { webPorts } from '../policy/pattern.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -24,7 +24,8 @@ interface EditOptions extends ScopeOptions {
 
 const longestGrantMs = 7 * 86_400_000;
 
-function readGrant(text: string): number {
+/** Ms of --for. Throws VALUE_INVALID. */
+export function readGrant(text: string): number {
   const ms = parseDuration(text);
   if (ms >= 1000 && ms <= longestGrantMs) return ms;
   throw new CofferdamError('VALUE_INVALID', `--for ${printable(text, 40)} is not between 1s and 7d`);
@@ -59,7 +60,7 @@ async function edit(
   if (verb === 'allow')
     for (const warning of patterns.flatMap(({ host }) => warnLookalike(host)))
       terminal.err(`firewall: look twice: ${warning}\n`);
-  const file = policyFileOf(context.paths);
+  const { file } = ownPolicySource(context.paths, uid);
   const permit = permitWidening(context, options.yes === true);
   const { policy, changes } = await editPolicyFile({ file, uid, edit: wanted, clock, permit });
   if (options.json === true) printJson(terminal, { file, changes });

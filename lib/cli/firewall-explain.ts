@@ -2,11 +2,12 @@
 import { type Command, createCommand } from 'commander';
 import { didYouMean } from '../base/nearest.ts';
 import { printable } from '../base/printable.ts';
+import { policySourceOf } from '../firewall/policySource.ts';
 import { readClock } from '../policy/clock.ts';
 import { appliesTo, type Decision, decide, type Principal, readTarget } from '../policy/decide.ts';
 import { showHost } from '../policy/hostname.ts';
 import { decideLimits } from '../policy/limits.ts';
-import { loadPolicy, policyFileOf } from '../policy/load.ts';
+import { loadPolicy } from '../policy/load.ts';
 import { webPorts } from '../policy/pattern.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { CliContext } from './context.ts';
@@ -52,7 +53,7 @@ function print({ terminal }: CliContext, decision: Decision, principal: Principa
 function explain(context: CliContext, target: string, { json, tool, profile }: ExplainOptions): void {
   const principal = { tool, profile };
   checkScopeNames({ ...(tool === undefined ? {} : { tool }), ...(profile === undefined ? {} : { profile }) });
-  const policy = loadPolicy({ file: policyFileOf(context.paths), uid: context.uid });
+  const policy = loadPolicy(policySourceOf(context.paths, context.uid));
   const { host, port } = readTarget(target);
   const decision = decide(policy, principal, host, port, readClock());
   if (decision.result === 'deny') context.exit(1);

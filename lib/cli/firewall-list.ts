@@ -1,9 +1,10 @@
 // Owns `firewall list`: every rule of the policy with its scope, its end and its line.
 import { type Command, createCommand } from 'commander';
 import { printable } from '../base/printable.ts';
+import { policySourceOf } from '../firewall/policySource.ts';
 import { type Clock, isLive, readClock } from '../policy/clock.ts';
 import { showHost } from '../policy/hostname.ts';
-import { loadPolicy, policyFileOf } from '../policy/load.ts';
+import { loadPolicy } from '../policy/load.ts';
 import { type Policy, type Rule, scopeText } from '../policy/policy.ts';
 import type { CliContext } from './context.ts';
 import { printJson, printTable } from './print.ts';
@@ -34,7 +35,7 @@ function untilText({ end }: Rule, clock: Clock): string {
 }
 
 function list(context: CliContext, json: boolean): void {
-  const policy = loadPolicy({ file: policyFileOf(context.paths), uid: context.uid });
+  const policy = loadPolicy(policySourceOf(context.paths, context.uid));
   const clock = readClock();
   if (json) {
     printJson(context.terminal, policyJson(policy, clock));

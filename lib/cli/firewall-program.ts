@@ -3,7 +3,9 @@ import { type Command, createCommand } from 'commander';
 import { CofferdamError } from '../base/errors.ts';
 import type { CliContext } from './context.ts';
 import { firewallChangeCommands } from './firewall-apply.ts';
+import { answerCommands } from './firewall-approve.ts';
 import { firewallCompletionCommand } from './firewall-completion.ts';
+import { deniedCommands } from './firewall-denied.ts';
 import { editCommands } from './firewall-edit.ts';
 import { explainCommand } from './firewall-explain.ts';
 import { listCommand } from './firewall-list.ts';
@@ -19,7 +21,7 @@ Examples:
   firewall list`;
 
 /** Verbs that the text of other programs may name already: each says that it does nothing, none pretends. */
-export const laterVerbs: readonly string[] = 'proxy denied requests approve reject log'.split(' ');
+export const laterVerbs: readonly string[] = ['proxy', 'log'];
 
 function laterCommand(verb: string): Command {
   return createCommand(verb)
@@ -44,6 +46,8 @@ export function createFirewall(context: CliContext): Command {
     listCommand(context),
     ...editCommands(context),
     explainCommand(context),
+    ...deniedCommands(context),
+    ...answerCommands(context),
     replayCommand(context),
     firewallPlanCommand(context),
     ...firewallChangeCommands(context),

@@ -1,8 +1,9 @@
 // Owns what differs between two policies, and which way: more may leave (widens), less may (tightens), or neither.
+
 import type { End } from './clock.ts';
 import { showHost } from './hostname.ts';
 import { globalLimits } from './limits.ts';
-import { type Policy, type PrivateException, type Rule, type Scope, scopeText } from './policy.ts';
+import { leastApprovals, type Policy, type PrivateException, type Rule, type Scope, scopeText } from './policy.ts';
 import type { LimitsFile } from './schema.ts';
 
 export interface Change {
@@ -82,6 +83,11 @@ function diffSettings(before: Policy, after: Policy): Change[] {
     changes.push({
       effect: after.mode === 'strict' ? 'tightens' : 'widens',
       text: `mode: ${before.mode} to ${after.mode}`,
+    });
+  if (before.approvals !== after.approvals)
+    changes.push({
+      effect: leastApprovals(before.approvals, after.approvals) === after.approvals ? 'tightens' : 'widens',
+      text: `approvals: ${before.approvals} to ${after.approvals}`,
     });
   const [old, fresh] = [before.dnsServers.join(', ') || 'of the host', after.dnsServers.join(', ') || 'of the host'];
   // Who answers the names decides where they lead: another server is never less.

@@ -31,9 +31,19 @@ export interface PrivateException {
   readonly where: string;
 }
 
+export type Approvals = PolicyFile['approvals'];
+
+const fewestFirst: readonly Approvals[] = ['reject_all', 'prompt', 'approve_all'];
+
+/** The stricter of two: what the policy asks for under the ceiling of the host. */
+export function leastApprovals(one: Approvals, other: Approvals): Approvals {
+  return fewestFirst.indexOf(one) < fewestFirst.indexOf(other) ? one : other;
+}
+
 export interface Policy {
   readonly file: string;
   readonly mode: 'scoped' | 'strict';
+  readonly approvals: Approvals;
   readonly dnsServers: readonly string[];
   /** In file order: global, profiles, tools, grants. */
   readonly rules: readonly Rule[];
@@ -92,6 +102,7 @@ export function buildPolicy(content: PolicyFile, document: Located): Policy {
   return {
     file: document.file,
     mode: content.mode,
+    approvals: content.approvals,
     dnsServers: content.dns.servers,
     rules,
     exceptions: scopes.flatMap(([scope, found]) =>

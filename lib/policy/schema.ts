@@ -101,6 +101,10 @@ export const policySchema = z.strictObject({
     .enum(['scoped', 'strict'])
     .default('scoped')
     .describe('What the host firewall governs: sandboxes and proxy alone, or (strict) the whole host.'),
+  approvals: z
+    .enum(['reject_all', 'prompt', 'approve_all'])
+    .default('prompt')
+    .describe('What happens to requests that `onDeny: ask` holds; never more than the host configuration permits.'),
   dns: z
     .strictObject({
       servers: z

@@ -55,6 +55,18 @@ export const hostConfigSchema = z
       .boolean()
       .default(true)
       .describe('Whether profiles of users (their folder, or a path) may be used beside those of host and package.'),
+    allowUserPolicy: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether the firewall.yaml of a user says what their sandboxes may reach. If not, the one beside this file does.',
+      ),
+    approvals: z
+      .enum(['reject_all', 'prompt', 'approve_all'])
+      .default('prompt')
+      .describe(
+        'Most that happens to refused requests of profiles with `onDeny: ask`: none is held, a person is asked, or each is granted for 15 minutes.',
+      ),
     maxArtifactBytes: size('4g', 'Most bytes that are copied out of one run.', 0),
     maxOutputBytes: size('256m', 'Most bytes kept of each captured stream.', 0),
   })

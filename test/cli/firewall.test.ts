@@ -1,71 +1,10 @@
 // Owns what `firewall` prints and refuses: who may widen, what explain says, and that no hostile name reaches a terminal.
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Test, test } from 'tap';
-import type { CliContext } from '../../lib/cli/context.ts';
-import { createFirewall, laterVerbs } from '../../lib/cli/firewall-program.ts';
+import { test } from 'tap';
+import { laterVerbs } from '../../lib/cli/firewall-program.ts';
+import { makeWorld, person, self, type Who } from './firewallWorld.ts';
 import { hostileNames } from './hostileNames.ts';
-
-const self = process.getuid?.() ?? 0;
-
-interface Said {
-  readonly out: string;
-  readonly err: string;
-  readonly status: number;
-}
-
-interface Who {
-  /** Whether stdin, stdout and stderr are terminals. */
-  readonly terminals?: readonly [boolean, boolean, boolean];
-  readonly uid?: number;
-}
-
-const person: Who = { terminals: [true, true, true] };
-
-function makeWorld(t: Test): {
-  file: string;
-  run: (who: Who, ...words: string[]) => Promise<Said>;
-  read: () => string;
-} {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'cofferdam-firewall-')));
-  t.teardown(() => rmSync(root, { recursive: true, force: true }));
-  const config = join(root, 'config');
-  mkdirSync(config, { mode: 0o755 });
-  const file = join(config, 'firewall.yaml');
-  const run = async ({ terminals: [i, o, e] = [false, false, false], uid = self }: Who, ...words: string[]) => {
-    let [out, err, status] = ['', '', 0];
-    const context: CliContext = {
-      paths: { hostConfig: '', config, data: root, state: root, run: root, imageStores: [], install: root },
-      uid,
-      gid: 0,
-      cwd: root,
-      env: {},
-      version: '0.0.0',
-      signal: new AbortController().signal,
-      exit: (code) => {
-        status = code;
-      },
-      terminal: {
-        out: (text) => {
-          out += text;
-        },
-        err: (text) => {
-          err += text;
-        },
-        outColour: false,
-        errColour: false,
-        inIsTerminal: i,
-        outIsTerminal: o,
-        errIsTerminal: e,
-        write: async () => undefined,
-      },
-    };
-    await createFirewall(context).parseAsync(words, { from: 'user' });
-    return { out, err, status };
-  };
-  return { file, run, read: () => readFileSync(file, 'utf8') };
-}
 
 test('a person allows, denies, removes and sees it', async (t) => {
   const { file, run, read } = makeWorld(t);
@@ -202,6 +141,20 @@ test('refuses what cannot be meant', async (t) => {
     ['commander.unknownCommand', ['alow', 'a.example']],
   ];
   for (const [code, words] of cases) await t.rejects(run(person, ...words), { code }, words.join(' '));
+});
+
+test('refuses to change the policy of root where a user has none of their own', async (t) => {
+  const { file, hostConfig, run } = makeWorld(t);
+  mkdirSync(dirname(hostConfig), { mode: 0o755 });
+  writeFileSync(hostConfig, 'allowUserPolicy: false\n', { mode: 0o644 });
+  writeFileSync(file, 'global: {allow: [a.example]}\n', { mode: 0o600 });
+  const user: Who = { ...person, uid: 4321 };
+  for (const verb of ['allow', 'deny', 'remove'])
+    await t.rejects(run(user, verb, 'a.example'), { code: self === 0 ? 'HOST_FORBIDS' : 'CONFIG_UNREADABLE' }, verb);
+  if (self !== 0) return;
+  const found = await run(user, 'list').catch((thrown: Error) => ({ out: thrown.message }));
+  t.notMatch(found.out, /a\.example/, 'theirs is not even read');
+  t.match((await run({ ...person, uid: 0 }, 'list')).out, /a\.example/, 'the control: root has the one of root');
 });
 
 test('refuses to answer where there is no policy', async (t) => {

@@ -2,7 +2,7 @@
 import { tailLines } from '../../base/lineLog.ts';
 import type { Clock } from '../../policy/clock.ts';
 import { decide } from '../../policy/decide.ts';
-import type { Policy } from '../../policy/policy.ts';
+import type { Approvals, Policy } from '../../policy/policy.ts';
 import { readRequestLine } from './line.ts';
 import { explainDenial } from './recorder.ts';
 import { type RequestStore, requestLog } from './store.ts';
@@ -14,6 +14,10 @@ export interface GateOptions {
   /** The policy that the proxy enforces now. */
   readonly policy: () => Policy;
   readonly clock: () => Clock;
+  /** What the policy asks for under the ceiling of the host: leastApprovals(). */
+  readonly approvals: () => Approvals;
+  /** approve_all: makes the grant, in firewall.yaml as everybody does. A rejection leaves the request held. */
+  readonly grant: (id: string, asked: Asked) => Promise<void>;
   /** How long a request is held, ms. Default 60,000. */
   readonly patienceMs?: number;
 }
@@ -52,7 +56,8 @@ interface Held {
 const defaultPatienceMs = 60_000;
 
 /** Opens the gate of one daemon. */
-export function openGate({ store, folder, policy, clock, patienceMs = defaultPatienceMs }: GateOptions): Gate {
+export function openGate(options: GateOptions): Gate {
+  const { store, folder, policy, clock, approvals, grant, patienceMs = defaultPatienceMs } = options;
   const held = new Set<Held>();
   const rejected = new Set<string>();
   const judge = ({ tool, profile, host, port }: Asked) => decide(policy(), { tool, profile }, host, port, clock());
@@ -118,11 +123,13 @@ export function openGate({ store, folder, policy, clock, patienceMs = defaultPat
     const { result, reason } = judge(asked);
     if (result === 'allow') return 'allow';
     if (reason !== 'unlisted' && reason !== 'port' && reason !== 'ended') return 'deny';
-    if (asked.signal.aborted || isFull(asked)) return 'deny';
+    if (asked.signal.aborted || isFull(asked) || approvals() === 'reject_all') return 'deny';
     const id = store.note(explainDenial({ ...asked, result }, policy(), clock()));
     if (id === undefined || rejected.has(id)) return 'deny';
     store.hold(id, clock().wallMs + patienceMs);
-    return hold(id, asked);
+    const verdict = hold(id, asked);
+    if (approvals() === 'approve_all') grant(id, asked).catch(() => undefined);
+    return verdict;
   }
 
   return {

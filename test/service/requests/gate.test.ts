@@ -5,18 +5,27 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import type { Clock } from '../../../lib/policy/clock.ts';
 import { parsePolicy } from '../../../lib/policy/load.ts';
+import type { Approvals } from '../../../lib/policy/policy.ts';
 import { type Asked, mostHeld, openGate } from '../../../lib/service/requests/gate.ts';
 import { readRequests } from '../../../lib/service/requests/requests.ts';
 import { openRequestStore, recordAnswer } from '../../../lib/service/requests/store.ts';
 
 const clock: Clock = { wallMs: 1000, bootId: 'b', bootMs: 1000 };
 
-function makeGate(t: Test, patienceMs = 600_000) {
+function makeGate(t: Test, patienceMs = 600_000, approvals: Approvals = 'prompt') {
   const folder = mkdtempSync(join(tmpdir(), 'cofferdam-gate-'));
   let policy = parsePolicy('global: {allow: [yes.example], deny: [no.example]}', 'f.yaml');
   const options = { folder, now: () => 1000 };
   const store = openRequestStore(options);
-  const gate = openGate({ store, folder, policy: () => policy, clock: () => clock, patienceMs });
+  const gate = openGate({
+    store,
+    folder,
+    policy: () => policy,
+    clock: () => clock,
+    approvals: () => approvals,
+    grant: async (_, { host }) => change(`global: {allow: [${host}]}`),
+    patienceMs,
+  });
   t.teardown(() => {
     gate.close();
     rmSync(folder, { recursive: true, force: true });
@@ -95,4 +104,13 @@ test('a guest that hangs up is not waited for, and a run cannot hold more than i
   t.equal(await another, 'allow', 'the control: another run may');
   change(`global: {allow: [${held.map((_, i) => `h${i}.example`).join(', ')}]}`);
   t.same(new Set(await Promise.all(held)), new Set(['allow']));
+});
+
+test('reject_all holds nothing, approve_all grants what an approval could help', async (t) => {
+  const none = makeGate(t, 600_000, 'reject_all');
+  t.equal(await none.ask(), 'deny');
+  t.same(await none.requests(), []);
+  const all = makeGate(t, 600_000, 'approve_all');
+  t.equal(await all.ask({ host: 'no.example' }), 'deny', 'a denial of the policy stands');
+  t.equal(await all.ask(), 'allow');
 });
