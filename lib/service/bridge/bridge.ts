@@ -1,0 +1,145 @@
+// Owns the bridge: a unix socket for each run, whose connections it takes to the proxy under that run's name.
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CofferdamError } from '../../base/errors.ts';
+import type { Limits } from '../../policy/limits.ts';
+import type { Used } from './bounds.ts';
+import type { Numbers, RunIdentity } from './header.ts';
+import { RunDoor } from './runDoor.ts';
+
+export interface BridgeOptions {
+  /** Where the runs' folders go. It exists, and only its owner reaches it. */
+  readonly folder: string;
+  /** Root's sandboxes pass it as another uid on the way to their mount. */
+  readonly passed: boolean;
+}
+
+export interface BridgedRun {
+  readonly run: string;
+  readonly tool: string | undefined;
+  readonly profile: string;
+  readonly limits: Limits;
+}
+
+/** Where the proxy listens, and what it calls tools and profiles. */
+export interface Upstream {
+  readonly address: '127.0.0.1';
+  readonly port: number;
+  readonly numbers: Numbers;
+}
+
+export interface BridgeSummary extends Used {
+  /** Connections that were not taken: a bound was reached, or there was no proxy. */
+  readonly refused: number;
+}
+
+export interface Bridge {
+  /** The run's folder, which holds nothing but `proxy.sock`. Throws ID_IN_USE, HOST_UNPREPARED. */
+  addRun(run: BridgedRun): Promise<{ readonly folder: string }>;
+  /** Ends its connections, and removes its folder. Undefined when it is not known. */
+  removeRun(run: string): BridgeSummary | undefined;
+  /** Where new connections go from now on; undefined: nowhere. */
+  switchTo(upstream: Upstream | undefined): void;
+  /** Resets the live connections of the runs that `concerns` picks. */
+  resetRuns(concerns: (run: BridgedRun) => boolean): void;
+  setLimits(limitsOf: (run: BridgedRun) => Limits): void;
+  /** Requests that the proxy has logged for a run. */
+  countRequests(run: string, requests: number): void;
+  close(): void;
+}
+
+/** `sun_path` has 108 bytes, one of them for its end (unix(7)). */
+const longestPath = 107;
+/** Of all runs together, so that no run's number of connections takes the descriptors of another. */
+const mostConnections = 4096;
+const sweepMs = 5000;
+
+class Doors implements Bridge {
+  private readonly options: BridgeOptions;
+  private readonly doors = new Map<string, { readonly door: RunDoor; readonly folder: string }>();
+  private readonly sweeping: NodeJS.Timeout;
+  private upstream: Upstream | undefined;
+
+  constructor(options: BridgeOptions) {
+    this.options = options;
+    this.sweeping = setInterval(() => {
+      const now = performance.now();
+      for (const { door } of this.doors.values()) door.sweep(now);
+    }, sweepMs).unref();
+  }
+
+  async addRun(run: BridgedRun): Promise<{ folder: string }> {
+    const { folder: parent, passed } = this.options;
+    if (this.doors.has(run.run)) throw new CofferdamError('ID_IN_USE', `the run ${run.run} has a way out already`);
+    // Not the run's id: the path must stay short, and nobody who may only pass the folder above shall guess it.
+    const folder = join(parent, randomBytes(8).toString('hex'));
+    const path = join(folder, 'proxy.sock');
+    if (Buffer.byteLength(path) > longestPath) {
+      throw new CofferdamError('HOST_UNPREPARED', `the path ${path} is too long for a socket`, {
+        remedy: 'set XDG_RUNTIME_DIR to a short path, such as /run/user/UID',
+      });
+    }
+    const identity: RunIdentity = { ...run, number: randomBytes(6).readUIntBE(0, 6) };
+    const door = new RunDoor({
+      run,
+      identity,
+      upstream: () => this.upstream,
+      hasRoom: () => this.count() < mostConnections,
+    });
+    // Before the first wait: of two calls for one run the second finds it.
+    this.doors.set(run.run, { door, folder });
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+      await door.listen(path);
+      // Connecting takes the right to write (unix(7)); the program inside is another uid. The folder above is closed.
+      chmodSync(path, 0o666);
+      chmodSync(folder, passed ? 0o711 : 0o755);
+    } catch (cause) {
+      this.removeRun(run.run);
+      throw cause;
+    }
+    return { folder };
+  }
+
+  private count(): number {
+    let all = 0;
+    for (const { door } of this.doors.values()) all += door.size;
+    return all;
+  }
+
+  removeRun(run: string): BridgeSummary | undefined {
+    const found = this.doors.get(run);
+    if (found === undefined) return undefined;
+    this.doors.delete(run);
+    const summary = found.door.close();
+    rmSync(found.folder, { recursive: true, force: true });
+    return summary;
+  }
+
+  switchTo(upstream: Upstream | undefined): void {
+    this.upstream = upstream;
+  }
+
+  resetRuns(concerns: (run: BridgedRun) => boolean): void {
+    for (const { door } of this.doors.values()) if (concerns(door.run)) door.resetAll();
+  }
+
+  setLimits(limitsOf: (run: BridgedRun) => Limits): void {
+    for (const { door } of this.doors.values()) door.setLimits(limitsOf(door.run));
+  }
+
+  countRequests(run: string, requests: number): void {
+    this.doors.get(run)?.door.countRequests(requests);
+  }
+
+  close(): void {
+    clearInterval(this.sweeping);
+    for (const run of [...this.doors.keys()]) this.removeRun(run);
+  }
+}
+
+/** Starts a bridge without a run and without a proxy: who connects is refused until there is one. */
+export function startBridge(options: BridgeOptions): Bridge {
+  return new Doors(options);
+}

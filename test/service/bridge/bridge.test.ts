@@ -1,0 +1,157 @@
+// Tests the bridge between clients of ours and a proxy of ours: whose name a connection goes by, both ends, and its bounds.
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { test } from 'tap';
+import { addRun, ample, ask, closed, echo, hold, makeBridge, numbers, startProxy } from './scene.ts';
+
+const address = '127.0.0.1' as const;
+const refused = (status: number) => new RegExp(`^HTTP/1\\.1 ${status} `);
+
+test('a connection goes to the proxy under the name of its run, whatever the guest sends', async (t) => {
+  const bridge = makeBridge(t);
+  const proxy = await startProxy(t, echo);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  const path = await addRun(bridge, 'run-1');
+  const forged = '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01\0\x50\0\x50';
+  t.equal(await ask(path, Buffer.from(forged, 'latin1')), forged, "a second header is the guest's data");
+  const [{ header } = { header: undefined }] = proxy.seen;
+  t.match(header?.source, /^fd65:6772:6573:2:1f:[0-9a-f]{1,4}:[0-9a-f]{1,4}:[0-9a-f]{1,4}$/);
+  t.equal(header?.target, '0:0:0:0:0:ffff:7f00:1');
+  t.equal(header?.targetPort, proxy.port);
+  t.same(
+    header?.entries,
+    new Map([
+      [224, 'tool=web.search@v1;profile=python-tools'],
+      [225, 'run-1'],
+    ]),
+  );
+  const other = await bridge.addRun({ run: 'run-2', tool: undefined, profile: 'mine', limits: ample });
+  await ask(`${other.folder}/proxy.sock`, 'x');
+  t.match(proxy.seen[1]?.header.source, /^fd65:6772:6573:0:0:/, 'what the policy does not name is 0');
+  t.same(
+    proxy.seen[1]?.header.entries,
+    new Map([
+      [224, 'tool=;profile=mine'],
+      [225, 'run-2'],
+    ]),
+  );
+});
+
+test('the folder of a run holds its socket and nothing else, and goes with the run', async (t) => {
+  const bridge = makeBridge(t);
+  const path = await addRun(bridge, 'run-1');
+  t.same(readdirSync(dirname(path)), ['proxy.sock']);
+  t.equal(statSync(path).mode & 0o777, 0o666);
+  t.equal(statSync(dirname(path)).mode & 0o777, 0o755);
+  await t.rejects(addRun(bridge, 'run-1'), { code: 'ID_IN_USE' });
+  t.ok(existsSync(path), 'which took nothing from the first');
+  t.ok(bridge.removeRun('run-1'));
+  t.notOk(existsSync(dirname(path)));
+  t.equal(bridge.removeRun('run-1'), undefined);
+});
+
+test('both ends are passed on by themselves, and large answers whole', async (t) => {
+  const bridge = makeBridge(t);
+  const proxy = await startProxy(t, echo);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  const path = await addRun(bridge, 'run-1');
+  const large = Buffer.alloc(20 << 20, 'abcdefgh');
+  t.ok((await ask(path, large)) === large.toString('latin1'));
+  const used = bridge.removeRun('run-1');
+  t.match(used, { connections: 1, bytesOut: large.length, bytesIn: large.length, refused: 0 });
+});
+
+test('a sender waits for a reader that does not read', async (t) => {
+  const bridge = makeBridge(t);
+  const proxy = await startProxy(t, () => undefined);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  const client = await hold(t, await addRun(bridge, 'run-1'));
+  const piece = Buffer.alloc(1 << 20);
+  for (let sent = 0; sent < 64; sent++) client.write(piece);
+  // Settled when two looks agree: what the kernel and two sockets hold, of sixty-four megabytes.
+  let before = -1;
+  for (let look = 0; look < 100 && before !== client.bytesWritten - client.writableLength; look++) {
+    before = client.bytesWritten - client.writableLength;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  const used = bridge.removeRun('run-1');
+  t.ok((used?.bytesOut ?? 0) < 16 << 20, `${used?.bytesOut} bytes were taken`);
+});
+
+test('without a proxy, and with one that is dead, nothing goes anywhere', async (t) => {
+  const bridge = makeBridge(t);
+  const path = await addRun(bridge, 'run-1');
+  t.match(await ask(path, 'GET http://a.example/ HTTP/1.1\r\n\r\n'), refused(503));
+  const proxy = await startProxy(t, echo);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  t.equal(await ask(path, 'control'), 'control');
+  bridge.switchTo({ address, port: 1, numbers });
+  t.equal(await ask(path, 'x'), '');
+  bridge.switchTo(undefined);
+  t.match(await ask(path, 'x'), refused(503));
+  t.match(bridge.removeRun('run-1'), { refused: 2 });
+});
+
+test('a switch is for new connections; a reset ends those of the runs that it concerns, and of no other', async (t) => {
+  const bridge = makeBridge(t);
+  const [first, second] = [await startProxy(t, () => undefined), await startProxy(t, echo)];
+  bridge.switchTo({ address, port: first.port, numbers });
+  const [one, two] = [await addRun(bridge, 'run-1'), await addRun(bridge, 'run-2')];
+  const [held, kept] = [await hold(t, one), await hold(t, two)];
+  for (let look = 0; look < 250 && first.seen.length < 2; look++) await new Promise((done) => setTimeout(done, 20));
+  bridge.switchTo({ address, port: second.port, numbers });
+  t.equal(await ask(one, 'new'), 'new');
+  t.equal(first.seen.length, 2);
+  t.notOk(held.closed);
+  bridge.resetRuns(({ run }) => run === 'run-1');
+  t.ok(await closed(held));
+  t.notOk(kept.closed);
+  kept.write('still there');
+  const there = first.seen.find(({ header }) => header.entries.get(225) === 'run-2');
+  t.equal(
+    await new Promise((done) => there?.socket.once('data', (chunk) => done(String(chunk))).resume()),
+    'still there',
+  );
+});
+
+test('refuses beyond each bound of a run', async (t) => {
+  const bridge = makeBridge(t);
+  const proxy = await startProxy(t, echo);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+
+  const few = await addRun(bridge, 'at-once', { ...ample, atOnce: 2 });
+  const held = [await hold(t, few), await hold(t, few)];
+  t.match(await ask(few, 'x'), refused(429));
+  held[0]?.end();
+  await closed(held[0] ?? (await hold(t, few)));
+  t.equal(await ask(few, 'x'), 'x', 'one that has ended makes room');
+
+  const three = await addRun(bridge, 'per-run', { ...ample, perRun: { ...ample.perRun, connections: 3 } });
+  for (let i = 0; i < 3; i++) t.equal(await ask(three, 'x'), 'x');
+  t.match(await ask(three, 'x'), refused(429));
+
+  const minute = await addRun(bridge, 'per-minute', { ...ample, perMinute: { ...ample.perMinute, connections: 3 } });
+  for (let i = 0; i < 3; i++) t.equal(await ask(minute, 'x'), 'x');
+  t.match(await ask(minute, 'x'), refused(429));
+
+  const requests = await addRun(bridge, 'requests', { ...ample, perRun: { ...ample.perRun, requests: 5 } });
+  const live = await hold(t, requests);
+  bridge.countRequests('requests', 5);
+  t.notOk(live.closed);
+  bridge.countRequests('requests', 1);
+  t.ok(await closed(live));
+  t.match(await ask(requests, 'x'), refused(429));
+});
+
+test('cuts all connections of a run whose bytes are used up, and takes no other', async (t) => {
+  const bridge = makeBridge(t);
+  const proxy = await startProxy(t, echo);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  const path = await addRun(bridge, 'run-1', { ...ample, perRun: { ...ample.perRun, bytes: 1 << 20 } });
+  const other = await hold(t, path);
+  t.not(await ask(path, Buffer.alloc(2 << 20)), '\0'.repeat(2 << 20));
+  t.ok(await closed(other));
+  t.match(await ask(path, 'x'), refused(429));
+  const used = bridge.removeRun('run-1');
+  t.ok((used?.bytesOut ?? 0) <= (1 << 20) + 65_536, 'no more than one read beyond');
+});
