@@ -17,7 +17,6 @@ const ways: Readonly<Record<string, readonly string[]>> = { short: ['-it'], Node
 for (const [name, way] of Object.entries(ways)) {
   testAsBoth(`a terminal has size, input, Ctrl-C, resizing and the exit status (${name})`, async (t, scene) => {
     const live = await makeLive(t, scene);
-    await live.exec([], ['true']);
     const script = `
 tty; stty size; echo "TERM $TERM"; test -t 0 && test -t 1 && test -t 2 && echo all; : </dev/tty && echo controlling
 trap 'echo interrupted' INT; trap 'stty size' WINCH
@@ -39,7 +38,6 @@ exit 9`;
 
   testAsBoth(`the caller's terminal is as it was after any end (${name})`, async (t, scene) => {
     const live = await makeLive(t, scene);
-    await live.exec([], ['true']);
     const { SIGTERM, SIGKILL, SIGHUP } = constants.signals;
     for (const signal of [SIGTERM, SIGHUP, SIGKILL]) {
       const seen = await typeInto(scene, live, way, 'echo ready; sleep 300', [{ see: 'ready', signal }]);
@@ -53,7 +51,6 @@ exit 9`;
 
 testAsBoth('the guest’s terminal is not the caller’s: what it does to it stays inside', async (t, scene) => {
   const live = await makeLive(t, scene);
-  await live.exec([], ['true']);
   // The sandbox's devpts has this one terminal, and no process of it has another.
   const script = 'stty -echo raw; ls /dev/pts | tr "\\n" " "; readlink /proc/self/fd/[012] | sort -u | tr "\\n" " "';
   const seen = await typeInto(scene, live, ['-it'], script, []);
@@ -62,7 +59,6 @@ testAsBoth('the guest’s terminal is not the caller’s: what it does to it sta
 
 testAsBoth('without -i a terminal is for output, and Ctrl-C ends the execution', async (t, scene) => {
   const live = await makeLive(t, scene);
-  await live.exec([], ['true']);
   const seen = await typeInto(scene, live, ['-t'], 'test -t 1 && echo terminal; echo ready; sleep 300', [
     { see: 'ready', type: '\u0003' },
   ]);
@@ -73,7 +69,6 @@ testAsBoth('without -i a terminal is for output, and Ctrl-C ends the execution',
 
 testAsBoth('a program that floods the terminal after its end holds nobody', async (t, scene) => {
   const live = await makeLive(t, scene);
-  await live.exec([], ['true']);
   const seen = await typeInto(scene, live, ['-it'], '(trap "" HUP; yes >/dev/tty) & sleep 0.5; exit 4', []);
   t.match(seen, { status: 4, same: true });
   t.equal((await live.exec([], ['sh', '-c', 'pkill yes; :'])).status, 0);
@@ -81,7 +76,6 @@ testAsBoth('a program that floods the terminal after its end holds nobody', asyn
 
 testAsBoth('twenty terminals one after the other say nothing of their own', async (t, scene) => {
   const live = await makeLive(t, scene);
-  await live.exec([], ['true']);
   for (let at = 0; at < 20; at++) {
     const seen = await typeInto(scene, live, ['-it'], 'stty size', []);
     t.match(seen, { seen: '33 77\r\n', status: 0, same: true });

@@ -3,7 +3,7 @@ import { readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CofferdamError } from '../../base/errors.ts';
-import { diskError, ensureDirectory, writeFileAtomic } from '../../base/files.ts';
+import { diskError, writeFileAtomic } from '../../base/files.ts';
 import type { Paths } from '../../base/paths.ts';
 import { type CgroupParents, oomFile, parentOf } from '../../engine/cgroup.ts';
 import { selectEngine } from '../../engine/select.ts';
@@ -164,7 +164,6 @@ export async function makeEntrance(paths: Paths, sandbox: Sandbox): Promise<stri
   const program = await enter.prepare(run);
   const file = join(run.runDirectory, 'entrance');
   try {
-    ensureDirectory(join(run.runDirectory, 'execs'));
     writeFileAtomic(file, render(paths, sandbox, run, enter, program));
     linkRun(paths, sandbox, run);
   } catch (cause) {

@@ -1,7 +1,8 @@
 // Owns starting a sandbox: what was asked for at its creation is compiled and judged anew, and launched to outlive us.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CofferdamError } from '../../base/errors.ts';
+import { CofferdamError, errnoOf } from '../../base/errors.ts';
+import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
 import { selectEngine } from '../../engine/select.ts';
 import { placeWorkspace } from '../placeWorkspace.ts';
@@ -9,6 +10,7 @@ import type { Host } from '../prepare.ts';
 import { awaitRun } from '../receipt/awaited.ts';
 import { checkKey } from '../receipt/complete.ts';
 import { prepareSandbox } from './create.ts';
+import { makeEntrance } from './entrance.ts';
 import { launchSandbox } from './launch.ts';
 import { lockSandbox } from './lock.ts';
 import { type Sandbox, writeSandbox } from './sandbox.ts';
@@ -21,6 +23,16 @@ function refuseChanged(sandbox: Sandbox, now: Pick<Sandbox, 'profileDigest' | 'i
   ];
   if (changed.length === 0) return;
   throw new CofferdamError('SANDBOX_CHANGED', `since ${sandbox.name} was created, ${changed.join(' and ')} changed`);
+}
+
+// So that the first command already goes the short way (lib/run/shell/exec.sh). What is in the way of it is told by that command.
+async function makeFirstEntrance(paths: Paths, sandbox: Sandbox): Promise<void> {
+  try {
+    await makeEntrance(paths, sandbox);
+  } catch (error) {
+    // Its run folder goes when it ends at once.
+    if (!(error instanceof CofferdamError) && errnoOf(error) !== 'ENOENT') throw error;
+  }
 }
 
 async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
@@ -56,6 +68,7 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
         throw error;
       });
       if (sandbox.run !== null) rmSync(resultFile(paths, sandbox.id, sandbox.run), { force: true });
+      if (life.enter !== undefined) await makeFirstEntrance(paths, started);
       return started;
     } finally {
       awaited.release();

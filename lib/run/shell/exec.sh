@@ -1,6 +1,6 @@
 #!/bin/sh
-# Owns the short way of `sandbox exec`: plain options, the sandbox by its exact name or id, and the entrance that its first
-# execution left (lib/run/life/entrance.ts). Sourced by bin/sandbox; returns where only Node understands or explains.
+# Owns the short way of `sandbox exec`: plain options, the sandbox by its exact name or id, and the entrance that its
+# start left (lib/run/life/entrance.ts). Sourced by bin/sandbox; returns where only Node understands or explains.
 
 # read_exec WORD...: sets bindings, sandbox, and skip (words up to the command); fails for what is not plain.
 read_exec() {
