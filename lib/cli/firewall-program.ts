@@ -9,6 +9,7 @@ import { deniedCommands } from './firewall-denied.ts';
 import { editCommands } from './firewall-edit.ts';
 import { explainCommand } from './firewall-explain.ts';
 import { listCommand } from './firewall-list.ts';
+import { firewallLogCommand } from './firewall-log.ts';
 import { firewallPlanCommand } from './firewall-plan.ts';
 import { replayCommand } from './firewall-replay.ts';
 import { firewallStatusCommand } from './firewall-status.ts';
@@ -21,7 +22,7 @@ Examples:
   firewall list`;
 
 /** Verbs that the text of other programs may name already: each says that it does nothing, none pretends. */
-export const laterVerbs: readonly string[] = ['proxy', 'log'];
+export const laterVerbs: readonly string[] = ['proxy'];
 
 function laterCommand(verb: string): Command {
   return createCommand(verb)
@@ -48,6 +49,7 @@ export function createFirewall(context: CliContext): Command {
     explainCommand(context),
     ...deniedCommands(context),
     ...answerCommands(context),
+    firewallLogCommand(context),
     replayCommand(context),
     firewallPlanCommand(context),
     ...firewallChangeCommands(context),

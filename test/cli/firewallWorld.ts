@@ -68,7 +68,10 @@ export function makeWorld(t: Test): {
         inIsTerminal: i,
         outIsTerminal: o,
         errIsTerminal: e,
-        write: async () => undefined,
+        write: async (stream, bytes) => {
+          if (stream === 'stdout') out += Buffer.from(bytes).toString('utf8');
+          else err += Buffer.from(bytes).toString('utf8');
+        },
       },
     };
     await createFirewall(context).parseAsync(words, { from: 'user' });

@@ -124,7 +124,7 @@ export function openGate(options: GateOptions): Gate {
     if (result === 'allow') return 'allow';
     if (reason !== 'unlisted' && reason !== 'port' && reason !== 'ended') return 'deny';
     if (asked.signal.aborted || isFull(asked) || approvals() === 'reject_all') return 'deny';
-    const id = store.note(explainDenial({ ...asked, result }, policy(), clock()));
+    const id = store.note(explainDenial(asked.run, { ...asked, result }, policy(), clock()));
     if (id === undefined || rejected.has(id)) return 'deny';
     store.hold(id, clock().wallMs + patienceMs);
     const verdict = hold(id, asked);

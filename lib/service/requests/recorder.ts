@@ -7,25 +7,36 @@ import type { Denial, Recorded, RequestStore } from './store.ts';
 
 /** A line of the egress log. */
 export interface LoggedRequest extends EgressEntry {
-  readonly run: string;
+  readonly run?: string | null | undefined;
+  /** What the proxy gave as its reason: a word of lib/firewall/squid/decision.ts. */
+  readonly reason?: string | null | undefined;
 }
 
-/** Why `entry` was denied. The policy may allow the name and the proxy refuse it all the same. */
-export function explainDenial({ run, tool, profile, host, port }: LoggedRequest, policy: Policy, clock: Clock): Denial {
+const proxyReasons: Readonly<Record<string, string>> = {
+  address: 'the name leads to an address that is private or special-purpose, and no exception names it',
+  unresolved: 'the name leads to no address',
+  method: 'the proxy does not take this method',
+  scheme: 'the proxy does not take this kind of URL',
+};
+
+/** Why `entry` of `run` was denied. The policy may allow the name and the proxy refuse it all the same. */
+export function explainDenial(run: string, entry: LoggedRequest, policy: Policy, clock: Clock): Denial {
+  const { tool, profile, host, port } = entry;
   const principal = { tool: tool ?? undefined, profile: profile ?? undefined };
   const { result, reason, text, rule } = decide(policy, principal, host, port, clock);
   const asked = { run, ...principal, host, port };
   if (result === 'deny') return { ...asked, reason, text, where: rule?.where };
-  const why = 'the policy allows the name; the proxy refused its address, the method, or what was sent';
+  const why = proxyReasons[entry.reason ?? ''] ?? 'the policy allows the name; the proxy refused what was sent';
   return { ...asked, reason: 'proxy', text: why, where: undefined };
 }
 
-/** Records `entry` when it is a denial; undefined for all else, and beyond the bound of its run. */
+/** Records `entry` when it is a denial of a run; undefined for all else, and beyond the bound of its run. */
 export function recordDenial(
   store: Pick<RequestStore, 'deny'>,
   entry: LoggedRequest,
   policy: Policy,
   clock: Clock,
 ): Recorded | undefined {
-  return entry.result === 'deny' ? store.deny(explainDenial(entry, policy, clock)) : undefined;
+  const { result, run } = entry;
+  return result === 'deny' && run != null ? store.deny(explainDenial(run, entry, policy, clock)) : undefined;
 }
