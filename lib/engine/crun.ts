@@ -1,14 +1,15 @@
 // Owns the default engine: crun, given our own bundle. Everything it enforces stands in the spec.
 import { readFileSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
 import { z } from 'zod';
 import { CofferdamError } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
-import { bind, initTarget } from '../spec/mounts.ts';
+import { startTimeOf } from '../base/process.ts';
+import { bind } from '../spec/mounts.ts';
 import type { OciSpec } from '../spec/types.ts';
-import { crunEnter } from './crunEnter.ts';
+import { type CheckFilter, crunEnter } from './enter.ts';
+import { type FindInit, isInit } from './inits.ts';
 import { findTool, requireTool } from './tools.ts';
-import type { Engine, EngineProbe } from './types.ts';
+import type { Engine, EngineProbe, LiveRun } from './types.ts';
 import { type ShellWord, variable } from './words.ts';
 
 /** Fixed in the version named; older ones have it. */
@@ -108,17 +109,31 @@ function mapOptions({ process }: OciSpec): ShellWord[] {
   ];
 }
 
-const statusSchema = z.looseObject({ pid: z.int().min(2) });
+const statusSchema = z.looseObject({ pid: z.int().min(2), 'process-start-time': z.int() });
 
-// crun writes its state while the process is still crun itself, inside a half-made sandbox.
-function isReady({ id, runDirectory }: { id: string; runDirectory: string }): boolean {
+// crun's own file says it, also of a run without control groups.
+const findInit: FindInit = ({ id, runDirectory }) => {
   try {
-    const { pid } = statusSchema.parse(JSON.parse(readFileSync(`${runDirectory}/crun/${id}/status`, 'utf8')));
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === basename(initTarget);
+    const text = readFileSync(`${runDirectory}/crun/${id}/status`, 'utf8');
+    const { pid, 'process-start-time': time } = statusSchema.parse(JSON.parse(text));
+    const started = String(time);
+    return startTimeOf(pid) === started ? { pid, started } : undefined;
   } catch {
     // Not written yet, or ended already.
-    return false;
+    return undefined;
   }
+};
+
+// It keeps its own filter where crun exec will look for ours.
+const checkFilter: CheckFilter = ({ id, runDirectory }, filter) => {
+  if (readFileSync(`${runDirectory}/crun/${id}/seccomp.bpf`).equals(filter)) return;
+  throw new Error('its seccomp filter is not the one of its plan');
+};
+
+// crun writes its state while the process is still crun itself, inside a half-made sandbox.
+function isReady(run: LiveRun): boolean {
+  const init = findInit(run);
+  return init !== undefined && isInit(init.pid);
 }
 
 export const crunEngine: Engine = {
@@ -163,6 +178,6 @@ export const crunEngine: Engine = {
   life: {
     isReady,
     signal: ({ id, runDirectory, path }, signal) => [path, '--root', `${runDirectory}/crun`, 'kill', id, signal],
-    enter: crunEnter,
+    enter: crunEnter(findInit, checkFilter),
   },
 };

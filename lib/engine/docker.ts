@@ -1,4 +1,6 @@
 // Owns the docker engine: a daemon's container, made by flags, confined by the run's own control groups, ended with the run.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { idPattern } from '../base/ids.ts';
 import type { CgroupParents } from './cgroup.ts';
@@ -8,14 +10,16 @@ import { judgeDaemon } from './docker/daemon.ts';
 import { renderGate } from './docker/gate.ts';
 import { importImage } from './docker/image.ts';
 import type { DockerGroup } from './docker/input.ts';
-import { lowerForDocker } from './docker/lower.ts';
+import { confineByDocker, lowerForDocker, ownFolder } from './docker/lower.ts';
 import { renderRun } from './docker/script.ts';
 import { renderWatch } from './docker/watch.ts';
+import { crunEnter, crunSignal } from './enter.ts';
 import { namedSeccomp } from './flags/seccomp.ts';
+import { findInitInLeaf } from './inits.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
 import { readHostIds } from './subids.ts';
 import { findTool, requireTool } from './tools.ts';
-import type { Engine, EngineCommand, EngineInput, EngineProbe, EngineSettings } from './types.ts';
+import type { Engine, EngineCommand, EngineInput, EngineLife, EngineProbe, EngineSettings } from './types.ts';
 import { type ShellWord, variable } from './words.ts';
 
 const remedy = 'apt-get install docker.io, or use --engine crun';
@@ -60,6 +64,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   const { uid, gid } = spec.process.user;
   if (imported === undefined) throw new TypeError('the image was not imported');
   if (uid >= subuids.count || gid >= subgids.count) throw cannot('user', 'its map of ids ends below');
+  const confined = confineByDocker(spec);
   const tools = {
     docker: found.path,
     sh: requireTool('sh', 'dash'),
@@ -71,7 +76,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     sleep: requireTool('sleep', 'coreutils'),
   };
   const script = {
-    ...lowerForDocker(spec, cannot),
+    ...lowerForDocker(confined, cannot),
     tools,
     socket: settings.docker.socket,
     planDirectory,
@@ -89,7 +94,9 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   };
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   return {
-    writesConfig: false,
+    // For what enters later (enter.ts); docker itself gets flags.
+    writesConfig: true,
+    config: confined,
     appendsArguments: true,
     // The client would read the configuration of whoever runs it: another daemon, proxies for every container.
     env: ['HOME', 'DOCKER_CONFIG'].map((name) => ({ name, value: '/nonexistent' })),
@@ -117,6 +124,13 @@ async function sweep(client: DockerClient, records: string, isLive: (id: string)
   return removed;
 }
 
+// The gate says that it let the program go. None of this asks the daemon, which may have ended.
+const life: EngineLife = {
+  isReady: (run) => existsSync(join(run.runDirectory, ownFolder, 'admitted')) && findInitInLeaf(run) !== undefined,
+  signal: crunSignal(findInitInLeaf),
+  enter: crunEnter(findInitInLeaf),
+};
+
 /** The engine with its daemon at the host's socket. */
 export function dockerEngine(settings: EngineSettings): Engine {
   return {
@@ -125,6 +139,7 @@ export function dockerEngine(settings: EngineSettings): Engine {
     refuse: (profile, asking) => refuseImpossible('docker', profile, asking),
     import: (image, { path }, folder) => importImage({ path, socket: settings.docker.socket }, image, folder),
     command: (input) => command(input, settings),
+    life,
     sweep: ({ path }, records, isLive) => sweep({ path, socket: settings.docker.socket }, records, isLive),
   };
 }

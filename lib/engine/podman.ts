@@ -2,7 +2,9 @@
 import { CofferdamError } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
 import { crunEngine } from './crun.ts';
+import { crunEnter, crunSignal } from './enter.ts';
 import { engineSeccomp } from './flags/seccomp.ts';
+import { findInitInLeaf } from './inits.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
 import { renderContainersConf, renderStorageConf } from './podman/config.ts';
 import { lowerSpec } from './podman/lower.ts';
@@ -68,7 +70,8 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
   const script = { tools, planDirectory, variables: passed };
   const words: ShellWord[] = [tools.sh, `${planDirectory}/podman-outside`];
   return {
-    writesConfig: false,
+    // For what enters later (enter.ts); podman itself gets flags.
+    writesConfig: true,
     appendsArguments: true,
     env: [],
     words: [...words, ...passed.map((name): ShellWord => [variable(name)])],
@@ -87,4 +90,9 @@ export const podmanEngine: Engine = {
   probe,
   refuse: (profile, asking) => refuseImpossible('podman', profile, asking),
   command,
+  life: {
+    isReady: (run) => findInitInLeaf(run) !== undefined,
+    signal: crunSignal(findInitInLeaf),
+    enter: crunEnter(findInitInLeaf),
+  },
 };

@@ -80,12 +80,19 @@ export interface LiveRun {
   readonly id: string;
   /** `<runs>/ID`. */
   readonly runDirectory: string;
-  /** Absolute path of the runtime's binary. */
+  /** Absolute path of the binary of runtime or client. */
   readonly path: string;
+  /** Its control groups; none where a best effort goes without. */
+  readonly leaves: readonly string[];
 }
 
 /** How a command is brought into a sandbox that lives. */
 export interface EngineEnter {
+  /**
+   * Whether the first command in each run has to be ours: it reads from the kernel that it is confined as the sandbox's program is
+   * (lib/run/life/proof.ts).
+   */
+  readonly proven: boolean;
   /** Once for each run, before the first command: gives the host's pid of the sandbox's program. Throws SANDBOX_STATE, ENGINE_CANNOT. */
   prepare(run: LiveRun): Promise<number>;
   /**
@@ -98,9 +105,9 @@ export interface EngineEnter {
 /** How a sandbox is reached while it lives. */
 export interface EngineLife {
   /** Whether it can be reached: its program runs, or is about to under an init that does. */
-  isReady(run: Pick<LiveRun, 'id' | 'runDirectory'>): boolean;
-  /** The command that sends a signal (`TERM`, `USR1`) to the program. */
-  signal(run: LiveRun, signal: string): readonly string[];
+  isReady(run: LiveRun): boolean;
+  /** The command that sends a signal (`TERM`, `USR1`) to the program; undefined when it is not there. */
+  signal(run: LiveRun, signal: string): readonly string[] | undefined;
   /** Absent where the engine brings nothing in. */
   readonly enter?: EngineEnter;
 }

@@ -33,7 +33,7 @@ export interface CreateOptions extends HostOptions {
   readonly memory?: string;
   readonly cpus?: string;
   readonly pids?: string;
-  readonly engine?: 'crun';
+  readonly engine?: 'crun' | 'podman' | 'docker';
 }
 
 export interface ExecOptions {

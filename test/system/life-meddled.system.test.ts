@@ -112,7 +112,6 @@ testAsBoth('refuses what cannot be had, and leaves nothing of it', async (t, sce
     [['-p', 'base-tools', '--idle', '5'], /duration/],
     [['-p', 'base-tools', '-l', 'novalue'], /NAME=value/],
     [['-p', 'base-tools', '-e', 'API_TOKEN=x'], /secret/],
-    [['-p', 'base-tools', '--engine', 'podman'], /keeps no sandbox/],
   ];
   if (scene.uid !== 0) {
     cases.push([['-p', 'base-tools', '-w', `${folder}:rw`], /mode "rw"/]);

@@ -83,11 +83,16 @@ const fixed: readonly ShellWord[] = [
   initTarget,
 ];
 
+/** The spec without what docker's one map of ids for all containers makes meaningless. */
+export function confineByDocker(spec: OciSpec): OciSpec {
+  // A bound by uid would count the processes of all sandboxes. pids.max is the wall.
+  const rlimits = spec.process.rlimits.filter(({ type }) => type !== 'RLIMIT_NPROC');
+  return { ...spec, process: { ...spec.process, rlimits } };
+}
+
 /** The flags for `spec` (a template). Throws what `cannot` makes. */
 export function lowerForDocker(spec: OciSpec, cannot: Cannot, looks: Looks = looksHere): DockerCommand {
   checkShape(spec, cannot);
-  // All containers have the same uid on the host: a bound by uid would count the processes of others. pids.max is the wall.
-  const rlimits = spec.process.rlimits.filter(({ type }) => type !== 'RLIMIT_NPROC');
   // runc makes no mount point in /sys, and takes none in /proc.
   const maskable = spec.linux.maskedPaths.filter((path) => path.startsWith('/sys/') && looks.isFolder(path));
   const own = [variable('run_dir'), `/${ownFolder}`] as const;
@@ -95,7 +100,7 @@ export function lowerForDocker(spec: OciSpec, cannot: Cannot, looks: Looks = loo
   return {
     flags: [
       ...fixed,
-      ...processFlags({ ...spec, process: { ...spec.process, rlimits } }),
+      ...processFlags(spec),
       ...protectionFlags,
       ...mountFlags(spec, { cannot, workspace }),
       ...loopbackFlags(looks),

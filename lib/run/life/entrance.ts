@@ -14,7 +14,8 @@ import { initTarget } from '../../spec/mounts.ts';
 import { runFolders } from '../folders.ts';
 import { assignments, graceMs, shellFunction } from '../launch.ts';
 import { freezerFile } from './freezer.ts';
-import { type Sandbox, sandboxFolder } from './sandbox.ts';
+import { proveEntrance } from './proof.ts';
+import { leavesOf, type Sandbox, sandboxFolder } from './sandbox.ts';
 
 // What the launcher wrote: the plan's spec with its placeholders filled in.
 const processSchema = z.looseObject({
@@ -32,9 +33,10 @@ const inputsSchema = z.looseObject({
 export type SandboxProcess = z.output<typeof processSchema>;
 
 /** The run of a sandbox that has one, as its engine reaches it. */
-export function liveRunOf(paths: Paths, { run, engine }: Pick<Sandbox, 'run' | 'engine'>): LiveRun {
+export function liveRunOf(paths: Paths, sandbox: Pick<Sandbox, 'run' | 'engine' | 'cgroups'>): LiveRun {
+  const { run, engine } = sandbox;
   if (run === null) throw new CofferdamError('SANDBOX_STATE', 'the sandbox was never started');
-  return { id: run, runDirectory: join(runFolders(paths).runs, run), path: engine.path };
+  return { id: run, runDirectory: join(runFolders(paths).runs, run), path: engine.path, leaves: leavesOf(sandbox) };
 }
 
 /** The process that the sandbox was started with. */
@@ -163,10 +165,14 @@ export async function makeEntrance(paths: Paths, sandbox: Sandbox): Promise<stri
   const run = liveRunOf(paths, sandbox);
   const program = await enter.prepare(run);
   const file = join(run.runDirectory, 'entrance');
+  const beside = `${file}.${process.pid}.new`;
   try {
-    writeFileAtomic(file, render(paths, sandbox, run, enter, program));
+    writeFileAtomic(beside, render(paths, sandbox, run, enter, program));
+    if (enter.proven) await proveEntrance(beside, sandbox.name, program);
+    renameSync(beside, file);
     linkRun(paths, sandbox, run);
   } catch (cause) {
+    rmSync(beside, { force: true });
     throw cause instanceof CofferdamError ? cause : diskError(cause, `cannot write ${file}`);
   }
   return file;

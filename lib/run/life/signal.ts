@@ -1,13 +1,12 @@
 // Owns the signals of stop and kill: their names, and sending one to the program of a sandbox.
 import { constants } from 'node:os';
-import { join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
 import { selectEngine } from '../../engine/select.ts';
-import { runFolders } from '../folders.ts';
+import { liveRunOf } from './entrance.ts';
 import type { Sandbox } from './sandbox.ts';
 
 /** `TERM` for `TERM`, `SIGTERM`, `term` and `15`. Throws VALUE_INVALID. */
@@ -24,11 +23,12 @@ export function parseSignal(text: string): string {
 
 /** Sends a signal to the program of a live run. False when the runtime knows no such run any more. */
 export async function sendSignal(paths: Paths, sandbox: Sandbox, run: string, signal: string): Promise<boolean> {
-  const { name, path } = sandbox.engine;
+  const { name } = sandbox.engine;
   const life = selectEngine(name).life;
   if (life === undefined) throw new CofferdamError('ENGINE_CANNOT', `${name} cannot signal a sandbox`);
-  const runDirectory = join(runFolders(paths).runs, run);
-  const [file = '', ...args] = life.signal({ id: run, runDirectory, path }, signal);
+  const command = life.signal(liveRunOf(paths, { ...sandbox, run }), signal);
+  if (command === undefined) return false;
+  const [file = '', ...args] = command;
   const { exitCode } = await runTool(file, args, { timeoutMs: 10_000, accept: [0, 1] });
   return exitCode === 0;
 }

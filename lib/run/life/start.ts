@@ -1,6 +1,5 @@
 // Owns starting a sandbox: what was asked for at its creation is compiled and judged anew, and launched to outlive us.
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
@@ -10,7 +9,7 @@ import type { Host } from '../prepare.ts';
 import { awaitRun } from '../receipt/awaited.ts';
 import { checkKey } from '../receipt/complete.ts';
 import { prepareSandbox } from './create.ts';
-import { makeEntrance } from './entrance.ts';
+import { liveRunOf, makeEntrance } from './entrance.ts';
 import { launchSandbox } from './launch.ts';
 import { lockSandbox } from './lock.ts';
 import { type Sandbox, writeSandbox } from './sandbox.ts';
@@ -60,7 +59,7 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
         launch: plan.launch,
         workspace: source,
         timeoutMs: prepared.profile.limits.timeout,
-        isReady: () => life.isReady({ id: run, runDirectory: join(folders.runs, run) }),
+        isReady: () => life.isReady(liveRunOf(paths, started)),
         signal: host.signal,
       }).catch((error: unknown) => {
         writeSandbox(paths, { ...sandbox, starts });

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { CofferdamError } from '../../../lib/base/errors.ts';
-import { extraTargets, lowerForDocker } from '../../../lib/engine/docker/lower.ts';
+import { confineByDocker, extraTargets, lowerForDocker } from '../../../lib/engine/docker/lower.ts';
 import { csvField } from '../../../lib/engine/flags/mounts.ts';
 import { namedSeccomp } from '../../../lib/engine/flags/seccomp.ts';
 import { renderWord } from '../../../lib/engine/words.ts';
@@ -50,7 +50,7 @@ test('what docker mounts beside the spec is hidden or replaced, and known to ver
 test('a bound of processes by uid is left out, because containers share theirs', async (t) => {
   const spec = sampleTemplate();
   const rlimits = [...spec.process.rlimits, { type: 'RLIMIT_NPROC', soft: 9, hard: 9 }];
-  const ulimits = valuesOf({ ...spec, process: { ...spec.process, rlimits } }, '--ulimit');
+  const ulimits = valuesOf(confineByDocker({ ...spec, process: { ...spec.process, rlimits } }), '--ulimit');
   t.notMatch(ulimits.join(), 'nproc');
   t.ok(ulimits.includes('core=1:1'));
 });

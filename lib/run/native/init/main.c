@@ -130,7 +130,7 @@ static int watch(pid_t program, const sigset_t *managed)
 
 /*
  * The forwarder, where there is one, is started after the program: what enters a sandbox takes init's first child for its program
- * (lib/engine/crunEnter.ts). The program waits for it by `gate`, so that it cannot be left without one for want of a process.
+ * (lib/engine/enter.ts). The program waits for it by `gate`, so that it cannot be left without one for want of a process.
  */
 static bool start_forwarder(const struct forward *forwards, size_t count, const int gate[2])
 {
