@@ -17,7 +17,8 @@ function readConfirm(text: string | undefined): number | undefined {
   throw new CofferdamError('VALUE_INVALID', `--confirm: from ${formatDuration(least)} to ${formatDuration(most)}`);
 }
 
-function requireRoot({ uid }: CliContext, verb: string): void {
+/** Throws HOST_UNPREPARED for anybody else. */
+export function requireRoot({ uid }: CliContext, verb: string): void {
   if (uid === 0) return;
   throw new CofferdamError('HOST_UNPREPARED', 'changing the host firewall takes root', {
     remedy: `sudo firewall ${verb}`,

@@ -1,29 +1,37 @@
-// Owns the unit that loads the confirmed rules at boot, before the network.
+// Owns the units of the host firewall: one loads the confirmed rules at boot, before the network; one watches over them.
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runTool } from '../base/exec.ts';
 import { readTextIfPresent, writeFileAtomic } from '../base/files.ts';
-import { isSystemd } from '../engine/setup/unitStep.ts';
+import { isSystemd, renderUnit } from '../engine/setup/unitStep.ts';
 
-const unitName = 'cofferdam-firewall.service';
-const unitFile = `/etc/systemd/system/${unitName}`;
+const loader = 'cofferdam-firewall.service';
+const watcher = 'cofferdam-firewall-watch.service';
+const fileOf = (unit: string) => `/etc/systemd/system/${unit}`;
 
-/** Enables the unit; false on a host without systemd, where a person's own boot must load the file. */
+/** Enables the units; false on a host without systemd, where a person's own boot must load the file. */
 export async function enableBoot(install: string): Promise<boolean> {
   if (!isSystemd()) return false;
-  const wanted = readFileSync(join(install, 'systemd', unitName), 'utf8');
-  if (readTextIfPresent(unitFile) !== wanted) {
-    writeFileAtomic(unitFile, wanted, 0o644);
-    await runTool('systemctl', ['daemon-reload']);
+  for (const unit of [loader, watcher]) {
+    const wanted = renderUnit(readFileSync(join(install, 'systemd', unit), 'utf8'), install);
+    if (readTextIfPresent(fileOf(unit)) !== wanted) {
+      writeFileAtomic(fileOf(unit), wanted, 0o644);
+      await runTool('systemctl', ['daemon-reload']);
+    }
+    await runTool('systemctl', ['enable', '--quiet', unit]);
   }
-  await runTool('systemctl', ['enable', '--quiet', unitName]);
+  await runTool('systemctl', ['restart', '--no-block', watcher]);
   return true;
 }
 
-/** Takes the unit away. */
+/** Takes the units away. */
 export async function disableBoot(): Promise<void> {
-  if (!isSystemd() || readTextIfPresent(unitFile) === undefined) return;
-  await runTool('systemctl', ['disable', '--quiet', unitName]);
-  rmSync(unitFile, { force: true });
+  const there = [watcher, loader].filter((unit) => readTextIfPresent(fileOf(unit)) !== undefined);
+  if (!isSystemd() || there.length === 0) return;
+  for (const unit of there) {
+    // The watcher alone is a process; the loader's rules are gone already.
+    await runTool('systemctl', ['disable', '--quiet', ...(unit === watcher ? ['--now'] : []), unit]);
+    rmSync(fileOf(unit), { force: true });
+  }
   await runTool('systemctl', ['daemon-reload']);
 }

@@ -13,6 +13,7 @@ import { firewallLogCommand } from './firewall-log.ts';
 import { firewallPlanCommand } from './firewall-plan.ts';
 import { replayCommand } from './firewall-replay.ts';
 import { firewallStatusCommand } from './firewall-status.ts';
+import { firewallWatchCommand } from './firewall-watch.ts';
 import { settle } from './tree.ts';
 
 const examples = `
@@ -54,6 +55,7 @@ export function createFirewall(context: CliContext): Command {
     firewallPlanCommand(context),
     ...firewallChangeCommands(context),
     firewallStatusCommand(context),
+    firewallWatchCommand(context),
   ];
   for (const command of commands) program.addCommand(command);
   program.addCommand(firewallCompletionCommand(context, () => program));

@@ -136,6 +136,7 @@ export async function removeFirewall(places: FirewallPlaces): Promise<boolean> {
     dropWayBack(places);
     if (there) await loadScript(removalScript);
     writeScript(places.applied, undefined);
+    writeScript(places.published, undefined);
     return there || booted;
   });
 }

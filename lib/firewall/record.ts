@@ -20,6 +20,8 @@ export interface FirewallPlaces {
   readonly log: string;
   /** What a boot loads; written by a confirmation only. */
   readonly boot: string;
+  /** What root's watcher tells everybody. */
+  readonly published: string;
   /** The program that goes back. */
   readonly goBack: string;
 }
@@ -36,6 +38,7 @@ export function firewallPlaces(paths: Paths): FirewallPlaces {
     lock: join(folder, 'lock'),
     log: join(folder, 'wayback.log'),
     boot: join(paths.config, 'firewall.nft'),
+    published: join(paths.run, 'firewall.state'),
     goBack: join(paths.install, 'lib/firewall/shell/wayback.sh'),
   };
 }

@@ -17,14 +17,11 @@ export interface FirewallStatus {
   readonly counters: ReadonlyMap<string, number>;
 }
 
-/** Compares the kernel with what was applied. Throws HOST_UNPREPARED without root. */
-export async function examineFirewall(places: FirewallPlaces): Promise<FirewallStatus> {
+/** Compares the kernel with what was applied, which `learn` knows the table of. Throws HOST_UNPREPARED without root. */
+export async function examineFirewall(places: FirewallPlaces, learn = learnState): Promise<FirewallStatus> {
   const wanted = readWanted(places);
   const json = await listTable();
-  const drift = findDrift(
-    wanted === undefined ? [] : await learnState(wanted),
-    json === undefined ? [] : readState(json),
-  );
+  const drift = findDrift(wanted === undefined ? [] : await learn(wanted), json === undefined ? [] : readState(json));
   const differs = drift.extra.length + drift.missing.length > 0;
   return {
     state: differs ? 'drifted' : wanted === undefined ? 'absent' : 'verified',

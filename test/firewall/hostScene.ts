@@ -1,8 +1,9 @@
 // Owns a host for the tests of `firewall apply` and its like: network and mount namespaces of the test, files of its own.
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Test } from 'tap';
 import { systemPath } from '../../lib/base/exec.ts';
 
@@ -19,6 +20,8 @@ export interface HostScene {
   run(argv: readonly string[], input?: string): Ended;
   /** `firewall ARGS` there. */
   firewall(...args: string[]): Ended;
+  /** The same, until it is killed; it goes with the test. */
+  startFirewall(...args: string[]): ChildProcessByStdio<null, null, Readable>;
   /** Several at once. */
   firewallAtOnce(calls: readonly (readonly string[])[]): Promise<Ended[]>;
   /** /etc/cofferdam/firewall.yaml there. */
@@ -101,6 +104,13 @@ export async function makeHost(t: Test, files: HostFiles = {}): Promise<HostScen
   return {
     run,
     firewall: (...args) => run([...command, ...args]),
+    startFirewall(...args) {
+      const child = spawn('nsenter', [...enter, ...command, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+      t.teardown(
+        () => new Promise((done) => (child.exitCode === null ? child.once('exit', done).kill() : done(undefined))),
+      );
+      return child;
+    },
     firewallAtOnce: (calls) => Promise.all(calls.map(start)),
     writePolicy(text) {
       const { status } = run(['sh', '-c', 'umask 077; cat >/etc/cofferdam/firewall.yaml'], text);
