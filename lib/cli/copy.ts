@@ -3,15 +3,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, createCommand } from 'commander';
 import { CofferdamError } from '../base/errors.ts';
+import { idPattern } from '../base/ids.ts';
 import { printable } from '../base/printable.ts';
 import { formatDuration } from '../base/units.ts';
 import { showPath } from '../run/beneath.ts';
 import { claimFolder } from '../run/claims.ts';
-import { type Copy, findCopy, listCopies, markApplied, removeCopy, settleCopy } from '../run/copy.ts';
+import { type Copy, findCopy, listCopies, markApplied, readCopy, removeCopy, settleCopy } from '../run/copy.ts';
 import { applyChanges, judgeChanges } from '../run/copyApply.ts';
 import { type Change, type Changes, listChanges } from '../run/copyChanges.ts';
 import { countLines, renderDiff } from '../run/copyDiff.ts';
 import { runFolders } from '../run/folders.ts';
+import { findSandbox } from '../run/life/sandbox.ts';
 import type { CliContext } from './context.ts';
 import { printJson, printTable } from './print.ts';
 
@@ -20,13 +22,24 @@ function describeChange({ path, kind, before, after }: Change) {
   return { path: showPath(path), kind, type: side?.type ?? 'file', bytes: after?.bytes ?? 0 };
 }
 
+/** The run that a sandbox's name stands for; other words stay as they are. */
+function lastRun({ paths }: CliContext, word: string): string {
+  try {
+    return findSandbox(paths, word).run ?? word;
+  } catch (error) {
+    if (error instanceof CofferdamError && error.code === 'SANDBOX_UNKNOWN') return word;
+    throw error;
+  }
+}
+
 // A live run still writes to its copy; one that was killed left its files as the guest made them.
 async function openCopy(context: CliContext, id: string): Promise<Copy> {
   const folders = runFolders(context.paths);
-  const copy = findCopy(folders.copies, id);
+  const named = idPattern.test(id) ? readCopy(folders.copies, id) : undefined;
+  const copy = named ?? findCopy(folders.copies, lastRun(context, id));
   if (existsSync(join(folders.records, copy.id))) {
-    throw new CofferdamError('COPY_CONFLICT', `the run ${id} has not ended`, {
-      remedy: 'wait for it; if it was killed: sandbox gc',
+    throw new CofferdamError('COPY_CONFLICT', `the run ${copy.id} has not ended`, {
+      remedy: 'wait for it, or stop it; if it was killed: sandbox gc',
     });
   }
   await settleCopy(copy, { callerUid: context.uid }, context.signal);
@@ -111,7 +124,7 @@ async function showDiff(context: CliContext, id: string, flags: DiffFlags): Prom
 export function diffCommand(context: CliContext): Command {
   return createCommand('diff')
     .description('Show what a run changed in a copied workspace (--workspace DIR:copy); control characters are escaped')
-    .argument('[run]', 'id of the run')
+    .argument('[run]', 'id of the run, or name of a sandbox: its last run')
     .option('--stat', 'one line per file, with lines added and deleted')
     .option('--name-only', 'paths alone')
     .option('--list', 'list the copies that exist, with their age')
@@ -159,7 +172,8 @@ async function applyCopy(context: CliContext, copy: Copy, flags: ApplyFlags): Pr
   }
   const dryRun = flags.dryRun === true;
   // No sandbox writes to the folder meanwhile.
-  const claim = claimFolder({ claims: join(context.paths.state, 'claims'), source: copy.source, mode: 'rw' });
+  const { records } = runFolders(context.paths);
+  const claim = claimFolder({ claims: join(context.paths.state, 'claims'), records, source: copy.source, mode: 'rw' });
   try {
     applyChanges({ copy, changes: judged.applicable, after, dryRun });
     if (!dryRun) markApplied(copy, Date.now());
@@ -180,7 +194,7 @@ async function applyCopy(context: CliContext, copy: Copy, flags: ApplyFlags): Pr
 export function applyCommand(context: CliContext): Command {
   return createCommand('apply')
     .description('Apply what a run changed in a copied workspace to the original folder: all of it or nothing')
-    .argument('<run>', 'id of the run')
+    .argument('<run>', 'id of the run, or name of a sandbox: its last run')
     .option('--dry-run', 'only check; exit status as if it were done')
     .option('--include-guarded', 'also places that run code on this host (.envrc, .vscode …), after you read the diff')
     .option(

@@ -25,11 +25,12 @@ const examples = `
 Examples:
   sandbox create --profile python-tools --name work --start
   sandbox exec work -- python3 -c 'print("hello")'
+  sandbox create -p python-tools --name fix --workspace ./project:copy --start   # then: sandbox stop fix; sandbox diff fix
   sandbox create -p node-tools --ttl 2h --idle 10m --label task=7 -- node server.js
 
 Without a command it runs one that only waits, to be executed into. It has no terminal, and nothing on
 its standard input. Without --ttl it ends when the host's ceiling says so (limits.timeout). A workspace
-is read-only. It ends with the service or container that this command was started in.`;
+is looked through when it has ended (rw), or copied anew at each start (copy). It ends with the service or container that this command was started in.`;
 
 function collect(value: string, list: string[]): string[] {
   return [...list, value];
@@ -60,7 +61,10 @@ export function createSandboxCommand(context: CliContext): Command {
     .requiredOption('-p, --profile <name>', 'profile name, or a path to a file')
     .option('--name <name>', 'a name; chosen for you otherwise')
     .option('--start', 'start it at once')
-    .option('-w, --workspace <dir[:ro]>', 'host folder at /workspace, read-only')
+    .option(
+      '-w, --workspace <dir[:mode]>',
+      'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
+    )
     .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
     .option('-l, --label <name=value>', 'label, to find it by; repeatable', collect, [])
     .option('--ttl <duration>', 'end it so long after its start, such as 2h')

@@ -6,6 +6,7 @@ import { compileFilters } from '../run/life/filter.ts';
 import { removeDamaged, removeSandbox, sweepHalfMade } from '../run/life/remove.ts';
 import type { CliContext } from './context.ts';
 import { forEachSandbox } from './each.ts';
+import { finishAndTell } from './finish.ts';
 import { hostOf } from './host.ts';
 
 /** `sandbox rm [-f] NAME...` */
@@ -19,7 +20,15 @@ export function rmCommand(context: CliContext): Command {
       const host = hostOf(context);
       const rest: string[] = [];
       for (const word of words) if (!force || !(await removeDamaged(word, host))) rest.push(word);
-      await forEachSandbox(context, rest, (sandbox) => removeSandbox(sandbox, host, force), force);
+      await forEachSandbox(
+        context,
+        rest,
+        async (sandbox) => {
+          await removeSandbox(sandbox, host, force);
+          await finishAndTell(context, sandbox);
+        },
+        force,
+      );
     });
 }
 
@@ -43,6 +52,7 @@ export function pruneCommand(context: CliContext): Command {
         try {
           await removeSandbox(sandbox, host, false);
           context.terminal.out(`${sandbox.id}\n`);
+          await finishAndTell(context, sandbox);
         } catch (error) {
           // Started, or removed, while we came to it.
           if (!(error instanceof CofferdamError) || !['SANDBOX_STATE', 'SANDBOX_UNKNOWN'].includes(error.code))

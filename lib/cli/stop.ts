@@ -6,6 +6,7 @@ import { stopSandbox } from '../run/life/stop.ts';
 import { completeDue } from '../run/receipt/complete.ts';
 import type { CliContext } from './context.ts';
 import { forEachSandbox } from './each.ts';
+import { finishAndTell } from './finish.ts';
 
 function parseSeconds(text: string): number {
   if (/^[0-9]{1,6}$/.test(text)) return Number(text) * 1000;
@@ -22,7 +23,10 @@ export function stopCommand(context: CliContext): Command {
     .option('-t, --time <seconds>', 'how long they have between the two', parseSeconds, 2000)
     .addHelpText('after', '\nExample:\n  sandbox stop -t 10 work')
     .action(async (words: string[], { time }: { time: number }) => {
-      await forEachSandbox(context, words, async (sandbox) => void (await stopSandbox(context.paths, sandbox, time)));
+      await forEachSandbox(context, words, async (sandbox) => {
+        await stopSandbox(context.paths, sandbox, time);
+        await finishAndTell(context, sandbox);
+      });
       await completeDue(context, Date.now());
     });
 }

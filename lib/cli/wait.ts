@@ -4,6 +4,7 @@ import { isExecution, waitExecution } from '../run/life/execs.ts';
 import { findSandbox } from '../run/life/sandbox.ts';
 import { waitSandbox } from '../run/life/wait.ts';
 import type { CliContext } from './context.ts';
+import { finishAndTell } from './finish.ts';
 
 /** `sandbox wait NAME...`: prints the exit status of each, a line each, in the order they are named. */
 export function waitCommand(context: CliContext): Command {
@@ -16,7 +17,11 @@ export function waitCommand(context: CliContext): Command {
       const waits = words.map((word) => {
         if (isExecution(paths, word)) return () => waitExecution(paths, word, signal);
         const sandbox = findSandbox(paths, word);
-        return () => waitSandbox(paths, sandbox, signal);
+        return async () => {
+          const record = await waitSandbox(paths, sandbox, signal);
+          await finishAndTell(context, sandbox);
+          return record;
+        };
       });
       for (const wait of waits) terminal.out(`${(await wait()).exitCode}\n`);
     });

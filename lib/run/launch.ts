@@ -151,6 +151,7 @@ function renderStart(input: LaunchInput): string {
     '${output_log:+--output-log "$output_log" --activity "$run_dir/execs"}',
     '${result_fd:+--result-fd "$result_fd"}',
     '${parent:+--parent "$parent"}',
+    '${starter:+--starter "$starter"} ${afterwards:+--afterwards "$afterwards"}',
     ...(command.supervision ?? []).map(renderWord),
     // The command line as it came, for a plan that turns out to be stale.
     '${inputs:+--inputs "$inputs" --plan "$plan" --otherwise $(($# + otherwise_count + 2))}',

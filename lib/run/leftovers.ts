@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { idPattern } from '../base/ids.ts';
 import type { CgroupParents } from '../engine/cgroup.ts';
-import { sweepClaims } from './claims.ts';
+import { sweepClaims, sweepFolders } from './claimSweep.ts';
 import { removeCopy } from './copy.ts';
 import { judgeCopies } from './copyFaults.ts';
 import { type RunFolders, runFolders } from './folders.ts';
@@ -62,13 +62,7 @@ export async function freeLeftovers(host: CompleteHost, request: LeftoversReques
     (error: unknown) => ({ error }),
   );
   const reaped = await reapRuns(folders, cgroups, now);
-  const swept = await sweepClaims({
-    claims: join(paths.state, 'claims'),
-    destination: join(paths.state, 'set-aside'),
-    quarantine: thorough ? quarantine : undefined,
-    // What a killed run left is looked through even when this call is cancelled.
-    signal: new AbortController().signal,
-  });
+  const swept = await sweepClaims({ ...sweepFolders(paths), quarantine: thorough ? quarantine : undefined });
   sweepAwaited(folders.awaited);
   const copies = await removeHalfCopies(folders);
   const judged = thorough ? judgeCopies(folders.copies, quarantine) : { stuck: [], quarantined: [] };

@@ -11,9 +11,11 @@ export interface Around {
   finish(): Promise<readonly SetAside[]>;
   /** Called instead when it never started. */
   undo(): Promise<void>;
+  /** Called instead when the sandbox lives on without us: whoever notices its end looks the folder through (claimSweep.ts). */
+  leave(): void;
 }
 
-const nothing = { finish: async () => [], undo: async () => undefined };
+const nothing = { finish: async () => [], undo: async () => undefined, leave: () => undefined };
 
 // What follows a run is not cancelled with it: a cancelled run is the one that must be looked through.
 function uncancelled(): AbortSignal {
@@ -33,6 +35,8 @@ async function placeCopy(source: string, prepared: Prepared, id: string, host: H
       return [];
     },
     undo: () => removeCopy(copy, uncancelled()),
+    // Whoever opens the copy settles it (lib/cli/copy.ts).
+    leave: () => undefined,
   };
 }
 
@@ -47,14 +51,15 @@ export async function placeWorkspace(prepared: Prepared, id: string, host: Host)
     claim.release();
     return [];
   };
-  if (mode === 'ro') return { source, finish: release, undo: async () => claim.release() };
+  // Read-only: once it is mounted nobody can put another folder in its place (lib/run/claims.ts).
+  if (mode === 'ro') return { source, finish: release, undo: async () => claim.release(), leave: claim.release };
   // Armed: if we are killed, whoever comes next looks the folder through (lib/run/claims.ts).
-  claim.arm(marks);
+  claim.arm(marks, id);
   const destination = join(host.paths.state, 'set-aside', id);
   const lookThrough = async () => {
     const moved = await setAsideNew({ source, before: marks, destination, signal: uncancelled() });
     claim.release();
     return moved;
   };
-  return { source, finish: lookThrough, undo: async () => void (await lookThrough()) };
+  return { source, finish: lookThrough, undo: async () => void (await lookThrough()), leave: claim.handOver };
 }

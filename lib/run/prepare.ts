@@ -132,7 +132,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   const now = Date.now();
   const left = await freeLeftovers(host, { cgroups, now, thorough: false });
   for (const { path, kept } of left.setAside)
-    host.notice(`a killed run left ${path}, which would run on this host; it lies in ${kept} now`);
+    host.notice(`a run that has ended left ${path}, which would run on this host; it lies in ${kept} now`);
   for (const { file, why, kept } of left.quarantined) host.notice(`${file} ${why}; it lies in ${kept} now`);
   const workspace = await findWorkspace(wish, profile.workspace.mode, host, ids);
   const { labels } = loaded.profile;

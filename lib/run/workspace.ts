@@ -8,6 +8,7 @@ import type { HostIds } from '../spec/uidmap.ts';
 import { showPath } from './beneath.ts';
 import { type Claim, claimFolder } from './claims.ts';
 import { findEntries } from './findEntries.ts';
+import { runFolders } from './folders.ts';
 import { findGuarded, type Guarded, type GuardedMarks } from './guarded.ts';
 import { isGuardedName } from './guardedPlaces.ts';
 import { findPlaceFault } from './hostPlaces.ts';
@@ -177,7 +178,12 @@ export async function checkWorkspace(request: WorkspaceRequest): Promise<Checked
   checkNotGuarded(path, request);
   checkOwner(path, found, request);
   checkReach(path, found, request);
-  const claim = claimFolder({ claims: join(own.state, 'claims'), source: path, mode });
+  const claim = claimFolder({
+    claims: join(own.state, 'claims'),
+    records: runFolders(own).records,
+    source: path,
+    mode,
+  });
   try {
     const guarded = await checkContents(path, found, request);
     const ownerGid = ids.callerUid === 0 ? found.gid : ids.callerGid;

@@ -24,7 +24,7 @@ export interface CreateOptions extends HostOptions {
   /** a-z 0-9 _ . -; chosen when left out. */
   readonly name?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** `DIR` or `DIR:ro`. Default: an empty scratch folder. */
+  /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. Default: an empty scratch folder. */
   readonly workspace?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** As on the command line: `2h`, `10m`, `512m`, `0.5`, `64`. */

@@ -13,7 +13,8 @@ import {
 import { join } from 'node:path';
 import { test } from 'tap';
 import { runToolSync } from '../../lib/base/exec.ts';
-import { claimFolder, conflicts, sweepClaims } from '../../lib/run/claims.ts';
+import { readSetAside, sweepClaims } from '../../lib/run/claimSweep.ts';
+import { claimFolder, conflicts } from '../../lib/run/claims.ts';
 import { findGuarded } from '../../lib/run/guarded.ts';
 import { codeOf, makeFolder, never, writeTree } from './hostileTree.ts';
 
@@ -40,13 +41,16 @@ test('a folder that a guest writes to is used by nobody who names places below i
 
 test('refuses a second writer until the first has released the folder', async (t) => {
   const claims = join(makeFolder(t), 'claims');
-  const first = claimFolder({ claims, source: '/p', mode: 'rw' });
-  t.equal(await codeOf(() => claimFolder({ claims, source: '/p/sub', mode: 'ro' })), 'WORKSPACE_IN_USE');
+  const first = claimFolder({ claims, records: claims, source: '/p', mode: 'rw' });
+  t.equal(
+    await codeOf(() => claimFolder({ claims, records: claims, source: '/p/sub', mode: 'ro' })),
+    'WORKSPACE_IN_USE',
+  );
   t.equal(readdirSync(claims).length, 1, 'the refused one leaves nothing');
-  claimFolder({ claims, source: '/q', mode: 'rw' }).release();
+  claimFolder({ claims, records: claims, source: '/q', mode: 'rw' }).release();
   first.release();
   first.release();
-  claimFolder({ claims, source: '/p/sub', mode: 'rw' }).release();
+  claimFolder({ claims, records: claims, source: '/p/sub', mode: 'rw' }).release();
   t.same(readdirSync(claims), []);
 });
 
@@ -57,8 +61,8 @@ const guarded = JSON.stringify(join(import.meta.dirname, '../../lib/run/guarded.
 function claimAndDie(claims: string, source: string, arm: boolean): void {
   const script = `import { claimFolder } from ${claim}; import { findGuarded } from ${guarded};
     const [claims, source, arm] = process.argv.slice(1);
-    const held = claimFolder({ claims, source, mode: 'rw' });
-    if (arm === 'true') held.arm((await findGuarded(source, new AbortController().signal)).marks);`;
+    const held = claimFolder({ claims, records: claims, source, mode: 'rw' });
+    if (arm === 'true') held.arm((await findGuarded(source, new AbortController().signal)).marks, 'r1');`;
   runToolSync(process.execPath, ['--input-type=module', '--eval', script, claims, source, String(arm)]);
 }
 
@@ -67,7 +71,7 @@ test('a dead process that never started anything holds nothing', async (t) => {
   const claims = join(root, 'claims');
   claimAndDie(claims, root, false);
   t.equal(readdirSync(claims).length, 1);
-  claimFolder({ claims, source: root, mode: 'rw' }).release();
+  claimFolder({ claims, records: claims, source: root, mode: 'rw' }).release();
   t.same(readdirSync(claims), []);
 });
 
@@ -80,9 +84,9 @@ test('what a killed run wrote to is refused until it was looked through', async 
   renameSync(join(source, '.git'), join(source, 'moved'));
   symlinkSync('/etc', join(source, '.git'));
   for (const mode of ['rw', 'copy'] as const) {
-    t.equal(await codeOf(() => claimFolder({ claims, source, mode })), 'WORKSPACE_IN_USE');
+    t.equal(await codeOf(() => claimFolder({ claims, records: claims, source, mode })), 'WORKSPACE_IN_USE');
   }
-  const sweep = () => sweepClaims({ claims, destination, quarantine: undefined, signal: never });
+  const sweep = () => sweepClaims({ claims, records: claims, destination, quarantine: undefined });
   const moved = (await sweep()).setAside;
   t.same(
     moved.map(({ path }) => path),
@@ -90,7 +94,7 @@ test('what a killed run wrote to is refused until it was looked through', async 
   );
   t.equal(readFileSync(moved[0]?.kept ?? '', 'utf8'), 'evil');
   t.same((await findGuarded(source, never)).paths, ['.vscode']);
-  claimFolder({ claims, source, mode: 'rw' }).release();
+  claimFolder({ claims, records: claims, source, mode: 'rw' }).release();
   t.same((await sweep()).setAside, []);
 });
 
@@ -100,21 +104,44 @@ test('what a process had taken out of its place when it was killed is set aside,
   writeTree(source, { a: '' });
   claimAndDie(claims, source, true);
   writeTree(source, { '.cofferdam-set-aside-77/hooks/x': 'evil', 'sub/.cofferdam-set-aside-x': '' });
-  const { setAside } = await sweepClaims({ claims, destination, quarantine: undefined, signal: never });
+  const { setAside } = await sweepClaims({ claims, records: claims, destination, quarantine: undefined });
   t.match(setAside, [{ path: '.cofferdam-set-aside-77' }]);
   t.equal(readFileSync(join(setAside[0]?.kept ?? '', 'hooks/x'), 'utf8'), 'evil');
   t.same(readdirSync(source).sort(), ['a', 'sub']);
+});
+
+test('a claim that was handed over stands while its run has a record, and then until somebody looked', async (t) => {
+  const root = makeFolder(t);
+  const [claims, records, source] = [join(root, 'claims'), join(root, 'records'), join(root, 'p')];
+  writeTree(source, { a: '' });
+  mkdirSync(records);
+  writeFileSync(join(records, 's1-1'), '');
+  const request = { claims, records, destination: join(root, 'kept'), quarantine: undefined };
+  const held = claimFolder({ claims, records, source, mode: 'rw' });
+  held.arm((await findGuarded(source, never)).marks, 's1-1');
+  held.handOver();
+  held.release();
+  writeTree(source, { '.envrc': 'evil' });
+  t.same((await sweepClaims(request)).setAside, [], 'its run may still write');
+  t.ok(existsSync(join(source, '.envrc')));
+  t.equal(await codeOf(() => claimFolder({ claims, records, source, mode: 'rw' })), 'WORKSPACE_IN_USE');
+  rmSync(join(records, 's1-1'));
+  t.equal(await codeOf(() => claimFolder({ claims, records, source, mode: 'rw' })), 'WORKSPACE_IN_USE');
+  const both = await Promise.all([sweepClaims(request), sweepClaims(request)]);
+  t.equal(both.flatMap(({ setAside }) => setAside).length, 1, 'of two at once one finds it');
+  t.match(readSetAside(request.destination, 's1-1'), [{ path: '.envrc' }]);
+  claimFolder({ claims, records, source, mode: 'rw' }).release();
 });
 
 test('a live claim is left alone, and a folder that is gone is no failure', async (t) => {
   const root = makeFolder(t);
   const [claims, source] = [join(root, 'claims'), join(root, 'p')];
   const sweep = () =>
-    sweepClaims({ claims, destination: join(root, 'kept'), quarantine: join(root, 'q'), signal: never });
+    sweepClaims({ claims, records: claims, destination: join(root, 'kept'), quarantine: join(root, 'q') });
   const nothing = { setAside: [], stuck: [], quarantined: [] };
   writeTree(source, { a: '' });
-  const held = claimFolder({ claims, source, mode: 'rw' });
-  held.arm((await findGuarded(source, never)).marks);
+  const held = claimFolder({ claims, records: claims, source, mode: 'rw' });
+  held.arm((await findGuarded(source, never)).marks, 'r1');
   writeTree(source, { '.envrc': '' });
   t.same(await sweep(), nothing);
   t.ok(existsSync(join(source, '.envrc')));
@@ -139,10 +166,10 @@ test('refuses every folder while a claim is damaged, until gc has set it aside a
   writeTree(source, { a: '' });
   writeFileSync(join(root, 'whole'), JSON.stringify({ source, mode: 'ro', pid: 1, started: '1', boot: 'x' }));
   for (const [name, make] of Object.entries(damaged)) {
-    claimFolder({ claims, source, mode: 'rw' }).release();
+    claimFolder({ claims, records: claims, source, mode: 'rw' }).release();
     make(join(claims, 'x.claim'));
-    t.equal(await codeOf(() => claimFolder({ claims, source, mode: 'ro' })), 'WORKSPACE_IN_USE', name);
-    const request = { claims, destination: join(root, 'kept'), signal: never };
+    t.equal(await codeOf(() => claimFolder({ claims, records: claims, source, mode: 'ro' })), 'WORKSPACE_IN_USE', name);
+    const request = { claims, records: claims, destination: join(root, 'kept') };
     t.same((await sweepClaims({ ...request, quarantine: undefined })).quarantined, [], 'not on the way of a run');
     const { quarantined, stuck } = await sweepClaims({ ...request, quarantine });
     t.match(quarantined, [{ file: join(claims, 'x.claim'), why: /never have been looked through/ }], name);
@@ -164,10 +191,10 @@ test('a folder that cannot be looked through stays refused and keeps no other fr
   // What is set aside cannot go where a file stands.
   const kept = join(root, 'kept');
   writeFileSync(kept, '');
-  const request = { claims, destination: kept, quarantine: undefined, signal: never };
+  const request = { claims, records: claims, destination: kept, quarantine: undefined };
   t.equal((await sweepClaims(request)).stuck.length, 2);
-  t.equal(await codeOf(() => claimFolder({ claims, source, mode: 'rw' })), 'WORKSPACE_IN_USE');
+  t.equal(await codeOf(() => claimFolder({ claims, records: claims, source, mode: 'rw' })), 'WORKSPACE_IN_USE');
   rmSync(kept);
   t.equal((await sweepClaims(request)).setAside.length, 2);
-  claimFolder({ claims, source, mode: 'rw' }).release();
+  claimFolder({ claims, records: claims, source, mode: 'rw' }).release();
 });

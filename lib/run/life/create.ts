@@ -17,7 +17,7 @@ export interface CreateRequest {
   /** Name of a profile, or a path with a `/`. */
   readonly profile: string;
   readonly overrides: Pick<Overrides, 'memory' | 'cpus' | 'pids' | 'engine' | 'env' | 'labels'>;
-  /** `DIR` or `DIR:ro`. */
+  /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. */
   readonly workspace?: string | undefined;
   readonly name?: string | undefined;
   /** Program and arguments; empty: one that only waits. */
@@ -89,19 +89,12 @@ function modeOf({ workspace: { mode } }: Profile): Sandbox['workspace']['mode'] 
   return mode;
 }
 
-function refuseUnfit({ plan, profile }: Prepared): void {
+function refuseUnfit({ plan }: Prepared): void {
   if (selectEngine(plan.engine.name).life === undefined) {
     throw new CofferdamError('ENGINE_CANNOT', `${plan.engine.name} runs commands, but keeps no sandbox between them`, {
       remedy: 'use --engine crun',
     });
   }
-  const { mode } = profile.workspace;
-  if (mode === 'scratch' || mode === 'ro') return;
-  // A writable folder is looked through when its writer has ended (lib/run/setAside.ts), a copy settled: nobody is
-  // there to do either when a sandbox ends by itself.
-  throw new CofferdamError('WORKSPACE_INVALID', `a sandbox that lives on cannot have a workspace in mode "${mode}"`, {
-    remedy: `--workspace DIR:ro; for one command: sandbox run --workspace DIR:${mode}`,
-  });
 }
 
 /**

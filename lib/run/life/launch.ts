@@ -3,10 +3,12 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import { type Detached, startDetached, systemPath } from '../../base/exec.ts';
-import { diskError, ensureDirectory } from '../../base/files.ts';
+import { diskError, ensureDirectory, writeFileAtomic } from '../../base/files.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
 import { requireTool } from '../../engine/tools.ts';
+import { quoteLiteral } from '../../engine/words.ts';
+import { sweepFolders } from '../claimSweep.ts';
 import { refuseFailure } from '../invoke.ts';
 import { parseRecord, type RunRecord } from '../result.ts';
 import { logsFolder, type Sandbox, sandboxFolder } from './sandbox.ts';
@@ -26,6 +28,8 @@ export interface LaunchRequest {
   readonly launch: string;
   /** Absolute host folder. */
   readonly workspace: string | undefined;
+  /** Whether a guest may write to it: then it is looked through when the run has ended (claimSweep.ts). */
+  readonly writable: boolean;
   readonly timeoutMs: number;
   /** Whether the program runs. */
   readonly isReady: () => boolean;
@@ -46,7 +50,16 @@ function openOwn(file: string): number {
   }
 }
 
-function bindings({ paths, sandbox, run, workspace, timeoutMs }: LaunchRequest): string[] {
+// The supervisor becomes this when it has cleaned up. Killed, it does not: then the next call does the same.
+function writeAfterwards(paths: Paths, id: string): string {
+  const file = join(sandboxFolder(paths, id), 'afterwards');
+  const { claims, records, destination } = sweepFolders(paths);
+  const words = [process.execPath, join(paths.install, 'dist/cli/sweep.js'), claims, records, destination];
+  writeFileAtomic(file, `exec ${words.map(quoteLiteral).join(' ')}\n`);
+  return file;
+}
+
+function bindings({ paths, sandbox, run, workspace, writable, timeoutMs }: LaunchRequest): string[] {
   const words: Record<string, string | number | undefined> = {
     id: run,
     workspace,
@@ -54,6 +67,7 @@ function bindings({ paths, sandbox, run, workspace, timeoutMs }: LaunchRequest):
     idle: sandbox.idleMs ?? undefined,
     output_log: logsFolder(paths, sandbox.id),
     result_fd: 3,
+    ...(writable ? { starter: process.pid, afterwards: writeAfterwards(paths, sandbox.id) } : {}),
   };
   return Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }

@@ -8,6 +8,7 @@ import { runFolders } from '../folders.ts';
 import { freeLeftovers } from '../leftovers.ts';
 import type { Host } from '../prepare.ts';
 import { completeDue } from '../receipt/complete.ts';
+import { finishSandbox } from './finish.ts';
 import { lockSandbox } from './lock.ts';
 import { releaseName } from './names.ts';
 import { readSandbox, type Sandbox, sandboxesFolder, sandboxFolder, sandboxIdPattern } from './sandbox.ts';
@@ -60,6 +61,7 @@ export async function removeSandbox(known: Sandbox, host: Host, force: boolean):
     }
     if (lives) await stopSandbox(paths, sandbox, 0);
     if (sandbox.run !== null) await settleRun(host, sandbox.run);
+    await finishSandbox(paths, sandbox);
     removeFolder(paths, sandbox.id);
     releaseName(paths, sandbox.name, sandbox.id);
   } finally {

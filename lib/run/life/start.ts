@@ -3,17 +3,20 @@ import { rmSync } from 'node:fs';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
+import { findCgroups } from '../../engine/cgroupPlace.ts';
 import { selectEngine } from '../../engine/select.ts';
-import { placeWorkspace } from '../placeWorkspace.ts';
+import { freeLeftovers } from '../leftovers.ts';
+import { type Around, placeWorkspace } from '../placeWorkspace.ts';
 import type { Host } from '../prepare.ts';
 import { awaitRun } from '../receipt/awaited.ts';
 import { checkKey } from '../receipt/complete.ts';
 import { prepareSandbox } from './create.ts';
 import { liveRunOf, makeEntrance } from './entrance.ts';
+import { finishSandbox } from './finish.ts';
 import { launchSandbox } from './launch.ts';
 import { lockSandbox } from './lock.ts';
 import { type Sandbox, writeSandbox } from './sandbox.ts';
-import { readState, resultFile } from './state.ts';
+import { readLive, readState, resultFile } from './state.ts';
 
 function refuseChanged(sandbox: Sandbox, now: Pick<Sandbox, 'profileDigest' | 'image'>): void {
   const changed = [
@@ -34,6 +37,18 @@ async function makeFirstEntrance(paths: Paths, sandbox: Sandbox): Promise<void> 
   }
 }
 
+// A copy of which no program knew holds nobody's work. A supervisor that has not cleaned up yet looks a writable folder through itself.
+async function giveUp(around: Around, { workspace }: Sandbox, error: unknown, host: Host): Promise<void> {
+  const refused = error instanceof CofferdamError && error.code !== 'RUN_LOST';
+  if (refused && workspace.mode !== 'rw') {
+    await around.undo();
+    return;
+  }
+  around.leave();
+  if (workspace.mode === 'rw')
+    await freeLeftovers(host, { cgroups: findCgroups(host.uid), now: Date.now(), thorough: false });
+}
+
 async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
   const { paths } = host;
   checkKey(host);
@@ -45,9 +60,10 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
     refuseChanged(sandbox, facts);
     const awaited = awaitRun(folders.awaited, run);
     try {
-      const { source } = await placeWorkspace(prepared, run, host);
+      const around = await placeWorkspace(prepared, run, host);
       const { plan: ours, cgroups, engine } = facts;
       const started: Sandbox = { ...sandbox, plan: ours, cgroups, engine, run, starts };
+      const writable = started.workspace.mode === 'rw';
       // Before anything runs: a run that its sandbox does not know would be nobody's.
       writeSandbox(paths, started);
       const life = selectEngine(plan.engine.name).life;
@@ -57,15 +73,20 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
         sandbox: started,
         run,
         launch: plan.launch,
-        workspace: source,
+        workspace: around.source,
+        writable,
         timeoutMs: prepared.profile.limits.timeout,
         isReady: () => life.isReady(liveRunOf(paths, started)),
         signal: host.signal,
-      }).catch((error: unknown) => {
+      }).catch(async (error: unknown) => {
         writeSandbox(paths, { ...sandbox, starts });
         rmSync(resultFile(paths, sandbox.id, run), { force: true });
+        await giveUp(around, started, error, host);
         throw error;
       });
+      around.leave();
+      // It has ended before anybody could know whose the folder was.
+      if (readLive(paths, run) === undefined) await finishSandbox(paths, started);
       if (sandbox.run !== null) rmSync(resultFile(paths, sandbox.id, sandbox.run), { force: true });
       if (life.enter !== undefined) await makeFirstEntrance(paths, started);
       return started;
@@ -73,7 +94,6 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
       awaited.release();
     }
   } finally {
-    // Read-only: once it is mounted nobody can put another folder in its place (lib/run/claims.ts).
     prepared.workspace?.claim.release();
   }
 }

@@ -2,6 +2,7 @@
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { graceMs } from '../launch.ts';
+import { finishSandbox } from './finish.ts';
 import { thaw } from './freezer.ts';
 import type { Sandbox } from './sandbox.ts';
 import { sendSignal } from './signal.ts';
@@ -46,20 +47,26 @@ export async function endRun(paths: Paths, run: string, timeoutMs: number): Prom
 }
 
 /**
- * Stops a sandbox: TERM, and after `timeoutMs` KILL. Gives the state it is in then; one that does not run is left as it is. Throws
+ * Stops a sandbox: TERM, and after `timeoutMs` KILL. Sees to its folder, and gives the state it is in then; one that does not run is left as it is. Throws
  * SANDBOX_STATE when the kernel did not end it.
  */
 export async function stopSandbox(paths: Paths, sandbox: Sandbox, timeoutMs = graceMs): Promise<SandboxState> {
   const before = readState(paths, sandbox);
   const { run } = sandbox;
-  if (!isLive(before) || run === null) return before;
+  if (!isLive(before) || run === null) {
+    await finishSandbox(paths, sandbox);
+    return before;
+  }
   // The supervisor itself waits no longer than its own grace. What is frozen takes a signal when it is thawed.
   const patient = timeoutMs > graceMs && (await sendSignal(paths, sandbox, run, 'TERM'));
   if (before.status === 'paused') thaw(sandbox);
   const ended =
     (patient && (await endsWithin(paths, run, timeoutMs))) ||
     (await endRun(paths, run, patient ? 0 : Math.min(timeoutMs, graceMs + lookMs)));
-  if (ended) return readState(paths, sandbox);
+  if (ended) {
+    await finishSandbox(paths, sandbox);
+    return readState(paths, sandbox);
+  }
   throw new CofferdamError('SANDBOX_STATE', `${sandbox.name} was killed and does not end`, {
     remedy: 'a process may hang in the kernel; later: sandbox gc',
   });
@@ -79,6 +86,7 @@ export async function killSandbox(paths: Paths, sandbox: Sandbox, signal: string
   if (signal === 'KILL') {
     if (reached && state.status === 'paused') thaw(sandbox);
     if (!reached || !(await endsWithin(paths, run, killLimitMs))) await stopSandbox(paths, sandbox, 0);
+    await finishSandbox(paths, sandbox);
   } else if (!reached && readLive(paths, run) !== undefined) {
     throw new CofferdamError(
       'SANDBOX_STATE',

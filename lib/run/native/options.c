@@ -60,6 +60,8 @@ static const struct rule rules[] = {
 	{ "--activity", PATH, FIELD(activity), false },
 	{ "--result-fd", DESCRIPTOR, FIELD(result_fd), false },
 	{ "--parent", PID, FIELD(parent), false },
+	{ "--starter", PID, FIELD(starter), false },
+	{ "--afterwards", PATH, FIELD(afterwards), false },
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))

@@ -66,6 +66,8 @@ struct options {
 	const char *activity; /* folder with an entry for each execution from outside; NULL: none */
 	int result_fd; /* -1: none */
 	pid_t parent;  /* 0: not watched */
+	pid_t starter; /* nothing is started unless it is our parent still; 0: whoever */
+	const char *afterwards; /* a script that is executed in our place when all is cleaned up; NULL: nothing */
 	char **program;
 };
 

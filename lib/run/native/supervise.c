@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "activity.h"
+#include "afterwards.h"
 #include "cgroup.h"
 #include "events.h"
 #include "child.h"
@@ -35,6 +36,9 @@
 /* TERM when the caller dies. It may have died before we asked: then we have another parent already. */
 static bool has_parent(const struct options *options)
 {
+	/* The record stands: whoever looks for the starter, and then for the record, finds one of them while the run lives. */
+	if (options->starter != 0 && getppid() != options->starter)
+		return false;
 	if (options->parent == 0)
 		return true;
 	return prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == options->parent;
@@ -227,5 +231,6 @@ int main(int argc, char **argv)
 	clean_up(&options, &ending, &outcome);
 	dismiss_guardian(&guardian);
 	tell_person(&options, &outcome);
+	become_afterwards(&options);
 	_exit(outcome.status);
 }
