@@ -1,0 +1,21 @@
+// Owns reading lines of JSON from a socket, bounded: who sends a longer one is hung up on.
+import type { Socket } from 'node:net';
+import { mostMessage } from './protocol.ts';
+
+/** Calls `onLine` for each line; one at a time, in order. */
+export function readLineMessages(socket: Socket, onLine: (line: string) => void): void {
+  let rest = Buffer.alloc(0);
+  socket.on('data', (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk]);
+    for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10)) {
+      const line = rest.subarray(0, end).toString('utf8');
+      rest = rest.subarray(end + 1);
+      onLine(line);
+    }
+    if (rest.length > mostMessage) socket.destroy();
+  });
+}
+
+export function writeMessage(socket: Socket, value: unknown): void {
+  socket.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,63 @@
+// Owns opening the way out for one run, as whoever starts runs is given it.
+import { CofferdamError } from '../../base/errors.ts';
+import type { Paths } from '../../base/paths.ts';
+import { printable } from '../../base/printable.ts';
+import { scopeNames } from '../../policy/schema.ts';
+import { type EgressConnection, openDaemon } from './client.ts';
+import { type EgressSummary, openedSchema, summarySchema } from './protocol.ts';
+
+export interface WayOutRequest {
+  readonly run: string;
+  /** Id of the tool whose rules apply, beside those of the profile. */
+  readonly tool: string | undefined;
+  readonly profile: string;
+}
+
+export interface OpenWayOut {
+  /** Holds `proxy.sock` and nothing else; to be mounted read-only. */
+  readonly folder: string;
+  /** `sha256:` and 64 hex digits: the policy that held at the start. */
+  readonly policy: string;
+  /** Closes it. Throws PROXY_FAILED when the daemon is gone: then nobody knows what was reached. */
+  close(): Promise<EgressSummary>;
+}
+
+/** Of this many tries one must meet a daemon that is not just ending for want of work. */
+const tries = 3;
+
+async function open(
+  daemon: EgressConnection,
+  { run, tool, profile }: WayOutRequest,
+): Promise<Pick<OpenWayOut, 'folder' | 'policy'>> {
+  return daemon.ask({ do: 'run', id: run, tool: tool ?? null, profile }, openedSchema);
+}
+
+/**
+ * Opens the way out of a run; it closes with close(), and when this process ends, however it ends. Throws VALUE_INVALID for
+ * what is no tool, POLICY_MISSING and all that a policy is refused with, PROXY_MISSING, PROXY_FAILED, ID_IN_USE.
+ */
+export async function openWayOut(paths: Paths, uid: number, request: WayOutRequest): Promise<OpenWayOut> {
+  const { tool, run } = request;
+  if (tool !== undefined && !scopeNames.tool.safeParse(tool).success) {
+    throw new CofferdamError('VALUE_INVALID', `"${printable(tool, 80)}" is not the id of a tool`, {
+      remedy: 'write it as in the policy, such as web.search@v1',
+    });
+  }
+  for (let attempt = 1; ; attempt++) {
+    const daemon = await openDaemon(paths, uid);
+    try {
+      const { folder, policy } = await open(daemon, request);
+      const close = async () => {
+        try {
+          return await daemon.ask({ do: 'end', id: run }, summarySchema);
+        } finally {
+          daemon.close();
+        }
+      };
+      return { folder, policy, close };
+    } catch (error) {
+      daemon.close();
+      if (!(error instanceof CofferdamError) || error.code !== 'PROXY_FAILED' || attempt === tries) throw error;
+    }
+  }
+}
