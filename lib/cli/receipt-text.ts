@@ -10,6 +10,11 @@ const assurances: Readonly<Record<Predicate['assurance'], string>> = {
   external: 'external: the key is not on the host that ran it.',
 };
 
+function egressText(egress: Predicate['egress']): string {
+  if (isAbsent(egress)) return show(egress);
+  return `${egress.allowed} allowed, ${egress.denied} denied; host firewall ${egress.hostFirewall}`;
+}
+
 function show(part: unknown): string {
   if (isAbsent(part)) return `- (${printable(part.absent, 200)})`;
   if (typeof part === 'object' && part !== null && 'sha256' in part) return `sha256:${String(part.sha256)}`;
@@ -110,7 +115,7 @@ export function describeReceipt({ predicate }: Statement): string {
     ...enforcedLines(predicate),
     ...workspaceLines(predicate),
     ...artifactLines(predicate),
-    ['egress', `${egress.allowed} allowed, ${egress.denied} denied; host firewall ${egress.hostFirewall}`],
+    ['egress', egressText(egress)],
     ...runtimeLines(predicate),
     ['host', hostText(predicate)],
     ['sequence', `${sequence} of the audit log, behind ${auditHead}`],

@@ -10,6 +10,7 @@ import type { CliContext } from './context.ts';
 import { hostOf } from './host.ts';
 import { printPlan } from './plan.ts';
 import { printJson } from './print.ts';
+import { tellDenied } from './run-denied.ts';
 import { requireTerminal } from './terminal.ts';
 
 interface RunFlags {
@@ -26,6 +27,8 @@ interface RunFlags {
   pids?: string;
   engine?: string;
   isolation?: string;
+  network?: string;
+  tool?: string;
   artifacts?: string;
   id?: string;
   taskId?: string;
@@ -41,6 +44,7 @@ Examples:
   sandbox run --profile node-tools --workspace ./app:rw -- npm test
   echo data | sandbox run --profile base-tools --stdin -- wc -c
   sandbox run --profile base-tools -it -- bash
+  sandbox run --profile node-tools --network proxy -- npm view left-pad     # firewall allow registry.npmjs.org
   sandbox run --profile base-tools --json --timeout 30s -- sh -c 'echo out; echo err >&2'
 
 Exit status:
@@ -94,10 +98,10 @@ async function runAction(argv: string[], flags: RunFlags, context: CliContext, c
   checkCommand(argv, flags, command);
   if (flags.dryRun !== true) checkTerminal(flags, context);
   const host = hostOf(context);
-  const { memory, cpus, pids, timeout, engine, isolation, env, label } = flags;
+  const { memory, cpus, pids, timeout, engine, isolation, network, tool, env, label } = flags;
   const wish = {
     profile: flags.profile,
-    overrides: { memory, cpus, pids, timeout, engine, isolation, env, labels: label },
+    overrides: { memory, cpus, pids, timeout, engine, isolation, network, tool, env, labels: label },
     workspace: flags.workspace,
     terminal: flags.tty === true,
   };
@@ -127,7 +131,10 @@ async function runAction(argv: string[], flags: RunFlags, context: CliContext, c
     );
   }
   if (json) printJson(context.terminal, result);
-  else remark(context, result, flags);
+  else {
+    remark(context, result, flags);
+    await tellDenied(context, result);
+  }
   context.exit(result.exitCode ?? 125);
 }
 
@@ -152,6 +159,8 @@ export function runCommand(context: CliContext): Command {
       .option('--pids <number>', 'processes and threads')
       .option('--engine <name>', 'crun, podman or docker')
       .option('--isolation <tier>', 'gvisor: a kernel of its own in user space, by runsc')
+      .option('--network <mode>', 'none, or proxy: what firewall.yaml allows may be reached')
+      .option('--tool <id>', 'whose egress rules apply beside those of the profile, such as web.search@v1')
       .option('--artifacts <dir>', 'copy what the program leaves in /artifacts to this new or empty folder')
       .option('--id <id>', 'id of the run; made for you otherwise')
       .option('--task-id <id>', 'passed on as SANDBOX_TASK_ID and recorded')

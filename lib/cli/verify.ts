@@ -15,6 +15,7 @@ interface VerifyFlags {
   profile: string;
   engine?: string;
   isolation?: string;
+  network?: string;
   workspace?: string;
   json?: true;
   list?: true;
@@ -93,6 +94,7 @@ export function verifyCommand(context: CliContext): Command {
     .option('-p, --profile <name>', 'profile name, or a path to a file', 'default')
     .option('--engine <name>', 'crun, podman or docker')
     .option('--isolation <tier>', 'as in sandbox run')
+    .option('--network <mode>', 'as in sandbox run')
     .option('-w, --workspace <dir[:mode]>', 'as in sandbox run, for profiles that need a folder')
     .option('--json', 'print {profile, engine, unconfined, ok, counts, checks}')
     .option('--unconfined', 'run the checks that have a control without any sandbox: each must fail')
@@ -108,8 +110,8 @@ export function verifyCommand(context: CliContext): Command {
         printList(terminal, flags.json === true);
         return;
       }
-      const { profile, engine, isolation, workspace } = flags;
-      const wish = { profile, overrides: { engine, isolation }, workspace };
+      const { profile, engine, isolation, network, workspace } = flags;
+      const wish = { profile, overrides: { engine, isolation, network }, workspace };
       if (flags.unconfined === true) refuseRoot(context, flags);
       const verify = flags.unconfined === true ? verifyControls : verifySandbox;
       const verified = await verify(wish, hostOf(context));

@@ -85,6 +85,8 @@ function read(name: string, { file, origin }: Candidate, request: FindRequest): 
   parseStrict(profileSchema, document);
   const raw = (document.value ?? {}) as Readonly<Record<string, unknown>>;
   checkEnvironment((raw['env'] ?? {}) as Record<string, string>, (key) => `${document.where(['env', key])}  `);
+  const { offlineEnv = {} } = (raw['network'] ?? {}) as { readonly offlineEnv?: Record<string, string> };
+  checkEnvironment(offlineEnv, (key) => `${document.where(['network', 'offlineEnv', key])}  `);
   return { name, file, origin, document, raw };
 }
 

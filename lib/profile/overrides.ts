@@ -21,6 +21,10 @@ export interface Overrides {
   readonly isolation?: string | undefined;
   /** `NAME=value`, each; the last of one name holds. A bare NAME is refused: nothing is taken from our environment. */
   readonly env?: readonly string[] | undefined;
+  /** `none` or `proxy`. */
+  readonly network?: string | undefined;
+  /** The tool whose egress rules apply. */
+  readonly tool?: string | undefined;
   /** The mode of `--workspace DIR:mode`. */
   readonly workspace?: string | undefined;
   /** `name=value`, each. */
@@ -36,6 +40,8 @@ const flagOf: Readonly<Record<string, string>> = {
   isolation: '--isolation',
   env: '--env',
   'workspace.mode': '--workspace',
+  'network.mode': '--network',
+  'network.principal': '--tool',
   labels: '--label',
 };
 
@@ -88,6 +94,10 @@ function toKeys(flags: Overrides) {
     ...(flags.engine === undefined ? {} : { engine: flags.engine }),
     ...(flags.isolation === undefined ? {} : { isolation: flags.isolation }),
     ...(flags.workspace === undefined ? {} : { workspace: { mode: flags.workspace } }),
+    network: {
+      ...(flags.network === undefined ? {} : { mode: flags.network }),
+      ...(flags.tool === undefined ? {} : { principal: flags.tool }),
+    },
   };
 }
 
@@ -125,6 +135,11 @@ export function applyOverrides(
     isolation: given(flags.isolation, asked.isolation, profile.isolation),
     env: { ...profile.env, ...asked.env },
     labels: { ...profile.labels, ...asked.labels },
+    network: {
+      ...profile.network,
+      mode: given(flags.network, asked.network.mode, profile.network.mode),
+      principal: given(flags.tool, asked.network.principal, profile.network.principal),
+    },
     workspace: { ...profile.workspace, mode: given(flags.workspace, asked.workspace.mode, profile.workspace.mode) },
     limits: {
       ...profile.limits,

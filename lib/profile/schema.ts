@@ -130,10 +130,33 @@ const output = z
   .prefault({})
   .describe('Bounds of captured output (--json, library, worker); output passed straight on is not cut.');
 
+const environment = z
+  .record(
+    z.string().regex(environmentName, 'not a variable name'),
+    z
+      .string()
+      .max(32_768)
+      .regex(/^[^\0]*$/, 'holds a NUL'),
+  )
+  .default({});
+
 const network = z
   .strictObject({
-    mode: z.enum(['none', 'proxy', 'bridge']).default('none').describe('none: loopback only, no route at all.'),
-    principal: z.string().min(1).max(128).optional().describe('Whose egress rules apply; default the profile.'),
+    mode: z
+      .enum(['none', 'proxy', 'bridge'])
+      .default('none')
+      .describe(
+        'none: loopback only, no route at all. proxy: the same, and a proxy on 127.0.0.1:3128 that lets out what firewall.yaml allows.',
+      ),
+    principal: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe('The tool whose egress rules apply, such as web.search@v1, beside those of the profile. Default none.'),
+    offlineEnv: environment.describe(
+      'Environment variables with mode none only, such as those by which a package manager does not even try.',
+    ),
     allow: z.array(z.string().max(255)).max(10_000).default([]).describe('Host patterns, beside the policy.'),
     onDeny: z.enum(['fail', 'ask']).default('fail').describe('What a refused request does.'),
   })
@@ -154,16 +177,7 @@ export const profileSchema = z
       .describe('process: namespaces and seccomp; gvisor: a kernel in user space too.'),
     user,
     workdir: absolutePath.default('/workspace').describe('Where the program starts.'),
-    env: z
-      .record(
-        z.string().regex(environmentName, 'not a variable name'),
-        z
-          .string()
-          .max(32_768)
-          .regex(/^[^\0]*$/, 'holds a NUL'),
-      )
-      .default({})
-      .describe('Environment variables. Values that look like secrets are refused.'),
+    env: environment.describe('Environment variables. Values that look like secrets are refused.'),
     workspace,
     artifacts,
     tmpfs,

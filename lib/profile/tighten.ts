@@ -108,6 +108,7 @@ export const tightenRules: Rules<Profile> = {
   network: {
     mode: inOrder(['none', 'proxy', 'bridge']),
     principal,
+    offlineEnv: free,
     allow: subset((pattern) => pattern),
     onDeny: inOrder(['fail', 'ask']),
   },

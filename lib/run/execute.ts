@@ -14,6 +14,7 @@ import { checkKey, completeRuns } from './receipt/complete.ts';
 import { findLost } from './receipt/lost.ts';
 import { type RunResult, signalOf, statusOf } from './result.ts';
 import type { SetAside } from './setAside.ts';
+import { closeWay, type Egress, openWay } from './wayOut.ts';
 
 export interface RunRequest extends Omit<PlanWish, 'collectsArtifacts'> {
   readonly argv: readonly string[];
@@ -28,7 +29,13 @@ export interface RunRequest extends Omit<PlanWish, 'collectsArtifacts'> {
 
 type Ran = Omit<RunResult, 'receipt' | 'receiptProblem'>;
 
-function toResult(invoked: Invoked, prepared: Prepared, setAside: readonly SetAside[]): Ran {
+/** What became of a run beside its program: what was set aside, what was let out. */
+interface Around {
+  readonly setAside: readonly SetAside[];
+  readonly egress: Egress | undefined;
+}
+
+function toResult(invoked: Invoked, prepared: Prepared, { setAside, egress }: Around): Ran {
   const { record } = invoked;
   const { profile } = prepared;
   return {
@@ -47,7 +54,8 @@ function toResult(invoked: Invoked, prepared: Prepared, setAside: readonly SetAs
     artifacts: invoked.artifacts,
     artifactsRefused: invoked.artifactsRefused,
     artifactsRefusedMore: invoked.artifactsRefusedMore,
-    egress: { allowed: 0, denied: 0 },
+    egress: { allowed: egress?.allowed ?? 0, denied: egress?.denied ?? 0 },
+    ...(egress?.problem === undefined ? {} : { egressProblem: egress.problem }),
     labels: profile.labels,
     workspace: { copy: profile.workspace.mode === 'copy', setAside },
     error: null,
@@ -66,7 +74,7 @@ function describeRun(
   request: RunRequest,
   invoked: Invoked,
   prepared: Prepared,
-  setAside: readonly SetAside[],
+  { setAside, egress }: Around,
 ): RunDetails {
   const { profile, plan } = prepared;
   const { record, artifacts, artifactsRefused, artifactsRefusedMore } = invoked;
@@ -79,6 +87,7 @@ function describeRun(
     artifactsRefused: artifactsRefused.length + artifactsRefusedMore,
     workspaceMode: profile.workspace.mode,
     setAside,
+    egress,
     weaknesses: plan.engine.weaknesses,
   };
 }
@@ -124,6 +133,11 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
     undoFolder();
     throw error;
   });
+  const way = await openWay(prepared, id, host.openWayOut).catch(async (error: unknown) => {
+    await around.undo();
+    undoFolder();
+    throw error;
+  });
   const bindings = {
     id,
     taskId,
@@ -131,6 +145,7 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
     artifacts: artifacts?.folder,
     argv: request.argv,
     workspace: around.source,
+    wayOut: way?.folder,
     timeoutMs: prepared.profile.limits.timeout,
   };
   const { output, stdin, terminal } = request;
@@ -146,6 +161,7 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
       bindings,
     });
   } catch (error) {
+    await closeWay(way);
     const lost = findLost(prepared.folders, id);
     // Killed from outside: the guest must be gone before anybody looks at what it left.
     await reapRuns(prepared.folders, findCgroups(host.uid), Date.now());
@@ -156,6 +172,7 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
     await completeRuns(host, { now: Date.now(), lost });
     throw error;
   }
-  const setAside = await around.finish();
-  return { result: toResult(invoked, prepared, setAside), details: describeRun(request, invoked, prepared, setAside) };
+  const egress = await closeWay(way);
+  const beside = { egress, setAside: await around.finish() };
+  return { result: toResult(invoked, prepared, beside), details: describeRun(request, invoked, prepared, beside) };
 }

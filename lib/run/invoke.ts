@@ -16,6 +16,8 @@ export interface Bindings {
   readonly jobId?: string | undefined;
   /** Absolute host folder, checked by lib/run/workspace.ts. */
   readonly workspace?: string | undefined;
+  /** Absolute host folder with the socket of the way out. */
+  readonly wayOut?: string | undefined;
   /** Absolute folder that artifacts are copied to. */
   readonly artifacts?: string | undefined;
   /** Milliseconds. */
@@ -48,13 +50,14 @@ export interface Invoked {
 }
 
 function bindingWords({ plan, bindings, output, stdin, terminal }: InvokeOptions): string[] {
-  const { id, taskId, jobId, workspace, artifacts, timeoutMs, argv } = bindings;
+  const { id, taskId, jobId, workspace, wayOut, artifacts, timeoutMs, argv } = bindings;
   const captured = output === 'capture';
   const words: Record<string, string | number | undefined> = {
     id,
     task: taskId,
     job: jobId,
     workspace,
+    way_out: wayOut,
     artifacts,
     timeout: timeoutMs,
     stdin: stdin === 'none' ? undefined : 1,

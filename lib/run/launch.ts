@@ -123,6 +123,18 @@ function renderConfig({ command, configTemplate }: LaunchInput): string {
   return `write_config() {\n\tconfig=$run_dir.json\n\tprintf %s ${pieces.join('')} >"$config"\n}`;
 }
 
+// Nobody but Node opens a way out, and only Node closes it again.
+function renderWayOut({ profile }: LaunchInput): string {
+  const refused = `[ -z "$way_out" ] || fail USAGE 'this plan has no way out' 'see docs/lifecycle.md' 2`;
+  const bound = [
+    `[ -n "$way_out" ] || fail USAGE 'this plan has a way out, and whoever launched it opened none' 'start it by: sandbox run' 2`,
+    'encode "$way_out"',
+    'way_out_text=${json#\\"}',
+    'way_out_text=${way_out_text%\\"}',
+  ];
+  return shellFunction('bind_way_out', profile.network.mode === 'proxy' ? bound : [refused]);
+}
+
 function renderStart(input: LaunchInput): string {
   const { cgroups, command, folders, profile, planDigest } = input;
   const leaves = cgroups.folders.map(({ path }) => `--cgroup ${leafOf(path)}`);
@@ -207,6 +219,7 @@ export function renderLaunch(input: LaunchInput): string {
     shellFunction('map_ids', [idArithmetic(ids, input.program)]),
     renderLacking(input),
     renderConfig(input),
+    renderWayOut(input),
     ...renderArtifacts(input),
     renderStart(input),
     input.shell.encode.replaceAll('@awk@', tools.awk),

@@ -109,6 +109,7 @@ async function render(
     callerIsRoot: ids.callerUid === 0,
     workspace,
     artifacts: request.collectsArtifacts ? folders.collect : undefined,
+    wayOut: profile.network.mode === 'proxy' ? placeholders.wayOut : undefined,
     argv: [placeholders.argv],
     runId: placeholders.runId,
     taskId: placeholders.taskId,

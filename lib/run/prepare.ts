@@ -22,6 +22,7 @@ import { freeLeftovers } from './leftovers.ts';
 import { keptPlans } from './life/keptPlans.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { type IndexInputs, indexKey, trimPlans, writeIndex } from './planIndex.ts';
+import { checkWayOut, type OpenWayOut } from './wayOut.ts';
 import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
 
 /** Who asks, where, with which folders. */
@@ -36,6 +37,8 @@ export interface Host {
   readonly signal: AbortSignal;
   /** Told, before anything starts, what a person should know; printable text. */
   readonly notice: (text: string) => void;
+  /** Opens the way out of a run; without it a profile with `network: proxy` is refused. */
+  readonly openWayOut?: OpenWayOut | undefined;
 }
 
 export interface PlanWish {
@@ -69,7 +72,8 @@ export interface Prepared {
 
 // Only what bin/sandbox itself can express is indexed: no environment, no workspace, no artifacts.
 function quickKey({ profile, overrides, workspace, collectsArtifacts, image }: PlanWish): string | undefined {
-  const plain = (overrides.env ?? []).length === 0 && overrides.isolation === undefined && image === undefined;
+  const { env = [], isolation, network, tool } = overrides;
+  const plain = env.length === 0 && [isolation, network, tool, image].every((one) => one === undefined);
   if (!plain || workspace !== undefined || collectsArtifacts) return undefined;
   return indexKey({ profile, ...overrides });
 }
@@ -126,6 +130,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   const { ceiling, loaded, profile } = judge(wish, host);
   const engine = await selectIsolating(profile, ceiling.engines);
   const image = findImage(profile.image.name, paths.imageStores, profile.image.digest, definedImages(paths.install));
+  checkWayOut(profile, image, host);
   const ids = readHostIds(uid, gid);
   const cgroups = await prepareCgroups(uid, profile.limits.enforce === 'strict');
   const folders = ensureRunFolders(paths, uid);
@@ -185,7 +190,8 @@ function buildFolders(install: string): string[] {
 }
 
 function indexPlan({ wish, plan, loaded, host, folders, needed, callers }: IndexRequest): void {
-  const key = quickKey(wish);
+  // A way out is opened by Node, for each run.
+  const key = plan.profile.network.mode === 'none' ? quickKey(wish) : undefined;
   if (key === undefined) return;
   const { paths } = host;
   const registries = registryFiles(paths.imageStores);

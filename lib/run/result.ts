@@ -58,7 +58,10 @@ export interface RunResult {
   readonly artifactsRefused: readonly { readonly path: string; readonly why: string }[];
   /** How many more were refused than are listed. */
   readonly artifactsRefusedMore: number;
+  /** Requests that the proxy let out, and that it refused. */
   readonly egress: { readonly allowed: number; readonly denied: number };
+  /** Why these counts are not known; they are 0 then. */
+  readonly egressProblem?: string;
   /** The signed receipt: absolute path, and `sha256:` with 64 hex digits over the file. null when it could not be made yet. */
   readonly receipt: { readonly file: string; readonly digest: string } | null;
   /** Why there is none yet; the next command makes it. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { resolvePaths } from '../base/paths.ts';
 import type { Host } from '../run/prepare.ts';
+import { openWayOut } from '../service/egress/wayOut.ts';
 
 export interface HostOptions {
   /** Environment that HOME and XDG_* are read from. */
@@ -21,8 +22,9 @@ const install = dirname(dirname(import.meta.dirname));
 export function hostOf({ hostEnv, cwd, signal, notice }: HostOptions): Host {
   const { version } = JSON.parse(readFileSync(join(install, 'package.json'), 'utf8')) as { version: string };
   const uid = process.getuid?.() ?? -1;
+  const paths = resolvePaths({ uid, env: hostEnv, install });
   return {
-    paths: resolvePaths({ uid, env: hostEnv, install }),
+    paths,
     uid,
     gid: process.getgid?.() ?? -1,
     cwd,
@@ -30,6 +32,7 @@ export function hostOf({ hostEnv, cwd, signal, notice }: HostOptions): Host {
     version,
     signal: signal ?? new AbortController().signal,
     notice: notice ?? (() => undefined),
+    openWayOut: (asked) => openWayOut(paths, uid, asked),
   };
 }
 

@@ -33,6 +33,10 @@ export interface RunOptions extends HostOptions {
   readonly cpus?: string;
   readonly pids?: string;
   readonly engine?: 'crun' | 'podman' | 'docker';
+  /** proxy: what firewall.yaml allows may be reached. Default: as the profile says. */
+  readonly network?: 'none' | 'proxy';
+  /** Id of the tool whose egress rules apply, beside those of the profile. */
+  readonly tool?: string;
   /** Folder that artifacts are copied to; new or empty. */
   readonly artifacts?: string;
   readonly id?: string;
@@ -49,11 +53,15 @@ export interface RunOptions extends HostOptions {
  */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { profile, command, workspace, stdin, timeout, memory, cpus, pids, engine } = options;
-  const { id, taskId, jobId, artifacts } = options;
+  const { id, taskId, jobId, artifacts, network, tool } = options;
   return executeRun(
     {
       profile,
-      overrides: { memory, cpus, pids, timeout, engine, env: pairs(options.env), labels: pairs(options.labels) },
+      overrides: {
+        ...{ memory, cpus, pids, timeout, engine, network, tool },
+        env: pairs(options.env),
+        labels: pairs(options.labels),
+      },
       workspace,
       argv: command,
       id,

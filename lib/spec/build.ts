@@ -1,7 +1,7 @@
 // Owns profile + image + request → OCI spec. Pure: the same input gives the same bytes.
 import type { Profile } from '../profile/schema.ts';
-import { buildEnvironment } from './environment.ts';
-import { buildMounts, initTarget, type WorkspaceSource, writablePlaces } from './mounts.ts';
+import { buildEnvironment, proxyPort } from './environment.ts';
+import { buildMounts, initTarget, type WorkspaceSource, wayOutTarget, writablePlaces } from './mounts.ts';
 import type { OciSpec } from './types.ts';
 import type { SlotMap } from './uidmap.ts';
 
@@ -17,6 +17,8 @@ export interface SpecRequest {
   readonly callerIsRoot: boolean;
   readonly workspace: WorkspaceSource;
   readonly artifacts: string | undefined;
+  /** Folder with the socket of the way out. */
+  readonly wayOut: string | undefined;
   readonly argv: readonly string[];
   readonly runId: string;
   readonly taskId: string;
@@ -72,6 +74,12 @@ function resourceLimits(profile: Profile, ownUid: boolean): OciSpec['process']['
   ];
 }
 
+/** PID 1 and its options; the program's own words follow. */
+export function initWords({ network }: Pick<Profile, 'network'>): string[] {
+  const forwards = network.mode === 'proxy' ? ['-f', `${proxyPort}=${wayOutTarget}/proxy.sock`] : [];
+  return [initTarget, '-p', 'SIGKILL', '-g', ...forwards, '--'];
+}
+
 /** The spec of one run, or of a plan when ids, argv and names are placeholders. Throws nothing. */
 export function buildSpec(request: SpecRequest): OciSpec {
   const { profile, workspace } = request;
@@ -81,7 +89,7 @@ export function buildSpec(request: SpecRequest): OciSpec {
     process: {
       terminal: false,
       user: { uid: profile.user.uid, gid: profile.user.gid, umask: 0o022 },
-      args: [initTarget, '-p', 'SIGKILL', '-g', '--', ...request.argv],
+      args: [...initWords(profile), ...request.argv],
       env: buildEnvironment({ ...request, ...writablePlaces(workspace.mode) }),
       cwd: profile.workdir,
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },

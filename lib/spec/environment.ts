@@ -12,6 +12,28 @@ export interface EnvironmentRequest {
   readonly temporary: string;
 }
 
+/** Where our init listens inside, and what it leads to (lib/run/native/init/forward.c). */
+export const proxyPort = 3128;
+
+const proxyUrl = `http://127.0.0.1:${proxyPort}`;
+const direct = 'localhost,127.0.0.1,::1';
+
+/** By both spellings: curl reads the lower-case one alone for http, others the upper-case one. Node's own fetch wants to be told to. */
+const proxyVariables: Readonly<Record<string, string>> = {
+  HTTP_PROXY: proxyUrl,
+  HTTPS_PROXY: proxyUrl,
+  NO_PROXY: direct,
+  http_proxy: proxyUrl,
+  https_proxy: proxyUrl,
+  no_proxy: direct,
+  NODE_USE_ENV_PROXY: '1',
+};
+
+/** Variables that come with the profile's mode of network, beneath those of the profile and the caller. */
+export function networkVariables({ network }: Pick<Profile, 'network'>): Readonly<Record<string, string>> {
+  return network.mode === 'none' ? network.offlineEnv : proxyVariables;
+}
+
 /** `NAME=value` lines, sorted by name. The profile's names win over PATH, HOME, LANG and TMPDIR, never over SANDBOX_*. */
 export function buildEnvironment({ profile, runId, taskId, jobId, home, temporary }: EnvironmentRequest): string[] {
   const all: Record<string, string> = {
@@ -19,6 +41,7 @@ export function buildEnvironment({ profile, runId, taskId, jobId, home, temporar
     HOME: home,
     LANG: 'C.UTF-8',
     TMPDIR: temporary,
+    ...networkVariables(profile),
     ...profile.env,
     SANDBOX_RUN_ID: runId,
     SANDBOX_TASK_ID: taskId,

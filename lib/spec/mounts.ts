@@ -18,10 +18,15 @@ export interface MountRequest {
   readonly workspace: WorkspaceSource;
   /** Host folder (a tmpfs of the run) that becomes /artifacts; undefined: a private tmpfs that dies with the sandbox. */
   readonly artifacts: string | undefined;
+  /** Host folder that holds the socket of the way out, and nothing else; undefined: there is none. */
+  readonly wayOut: string | undefined;
 }
 
 /** Where our init stands inside; images have an empty file there. */
 export const initTarget = '/.cofferdam/init';
+
+/** Where the folder with the socket of the way out stands inside; images have an empty folder there. */
+export const wayOutTarget = '/proxy-sock';
 
 function tmpfs(
   destination: string,
@@ -101,6 +106,7 @@ export function buildMounts(request: MountRequest): OciMount[] {
       ? tmpfs('/artifacts', user, ['noexec', ...bounded(artifacts.size, artifacts.maxCount + 1024, '0755')])
       : bind(request.artifacts, '/artifacts', ['noexec', 'rw']),
     ...profile.mounts.map((mount) => bind(mount.source, mount.target, [mount.mode])),
+    ...(request.wayOut === undefined ? [] : [bind(request.wayOut, wayOutTarget, ['ro', 'noexec'])]),
     bind(request.init, initTarget, ['ro']),
   ];
 }

@@ -27,6 +27,7 @@ export const placeholders = {
   taskId: '@@TASK_ID@@',
   jobId: '@@JOB_ID@@',
   workspace: '@@WORKSPACE@@',
+  wayOut: '@@WAY_OUT@@',
   argv: '@@ARGV@@',
 } as const;
 
@@ -46,6 +47,7 @@ export const templateVariables = {
 const variables: Readonly<Record<string, string>> = {
   ...templateVariables,
   [placeholders.workspace]: 'workspace_text',
+  [placeholders.wayOut]: 'way_out_text',
   // The quotes go with it: the variable holds a list of JSON strings.
   [`"${placeholders.argv}"`]: 'argv_json',
   // A key and its value, so no token that a profile could hold: a quote in a JSON string has a backslash before it.

@@ -141,6 +141,7 @@ export function receiptScene(t: Test, enforce: 'strict' | 'best-effort' = 'stric
       artifactsRefused: 0,
       workspaceMode: 'scratch',
       setAside: [],
+      egress: undefined,
       weaknesses: [],
       ...more,
     }),

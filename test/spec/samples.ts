@@ -43,6 +43,7 @@ export function sampleRequest(profile: Profile): SpecRequest {
     callerIsRoot: false,
     workspace: { mode: 'scratch', source: '/home/user/project', guarded: ['.git/hooks'] },
     artifacts: undefined,
+    wayOut: undefined,
     argv: ['/bin/true', 'a "b"\n'],
     runId: 'r0123456789abcdef',
     taskId: '',

@@ -22,6 +22,7 @@ export const crunMatrix: EngineMatrix = {
   '-t': { by: 'supervisor, pty of the sandbox' },
   env: spec,
   'network.mode none': spec,
+  'network.mode proxy': { by: 'spec, init, bridge, Squid' },
   'user namespace': spec,
   'own host ids': { by: 'launch script, spec' },
   'plain-user callers': { by: 'newuidmap' },

@@ -22,6 +22,7 @@ export const fields = {
   '-t': 'a terminal of its own, whose other end is ours',
   env: 'the environment, and nothing else in it',
   'network.mode none': 'loopback only',
+  'network.mode proxy': 'loopback, and what a policy allows by one proxy',
 } as const;
 
 /** What every sandbox has unless something says otherwise (DESIGN.md, "The boundary"). */
@@ -82,6 +83,17 @@ export const noTerminal: Cell = {
 };
 
 export type EngineMatrix = Readonly<Record<RowName, Cell>>;
+
+/** Of engines in which the way out has not been proven. */
+export const noWayOut: Cell = {
+  refuses: [
+    {
+      what: 'all of it',
+      why: 'the way out is proven with crun alone',
+      asked: ({ network }) => (network.mode === 'proxy' ? 'network.mode' : undefined),
+    },
+  ],
+};
 
 /** What all engines leave to our own launcher, supervisor and compiler. */
 export const ours = {

@@ -95,6 +95,12 @@ function refuseUnfit({ plan }: Prepared): void {
       remedy: 'use --engine crun',
     });
   }
+  // Its caller ends, and the way out of a run ends with its caller.
+  if (profile.network.mode !== 'none') {
+    throw new CofferdamError('ENGINE_CANNOT', 'a sandbox that lives on cannot have network.mode: proxy yet', {
+      remedy: 'for one command: sandbox run --network proxy',
+    });
+  }
 }
 
 /**

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type Artifact, type RunRecord, signalOf, statusOf } from '../result.ts';
 import type { SetAside } from '../setAside.ts';
+import type { Egress } from '../wayOut.ts';
 import type { PlanFacts } from './planFacts.ts';
 import { type Absent, isAbsent, type Predicate, predicateType, type Statement, statementType } from './statement.ts';
 
@@ -17,6 +18,8 @@ export interface RunDetails {
   readonly artifactsRefused: number;
   readonly workspaceMode: string;
   readonly setAside: readonly SetAside[];
+  /** Undefined where the network was none. */
+  readonly egress: Egress | undefined;
   readonly weaknesses: readonly string[];
 }
 
@@ -50,6 +53,7 @@ export interface StatementInput {
 }
 
 const shortWay = 'the run took the short way, or whoever started it was gone: this was not recorded';
+const unknownWay = 'whoever started the run was gone: what the proxy let out stands in egress/access.log';
 const mostListed = 1000;
 
 function sha256(text: string): string {
@@ -135,6 +139,25 @@ function describeWorkspace(details: RunDetails | undefined, facts: PlanFacts | A
   return mode === 'scratch' ? { mode, setAsideCount: 0, setAside: [] } : { absent: shortWay };
 }
 
+function hasWayOut(facts: PlanFacts | Absent): boolean {
+  return !isAbsent(facts) && facts.inputs.profile.resolved.network.mode !== 'none';
+}
+
+function describePolicy(details: RunDetails | undefined, facts: PlanFacts | Absent): Predicate['digests']['policy'] {
+  if (details?.egress !== undefined) return { sha256: details.egress.policy.replace(/^sha256:/, '') };
+  if (isAbsent(facts)) return facts;
+  return { absent: hasWayOut(facts) ? unknownWay : 'no policy applies: the network is none' };
+}
+
+function describeEgress(details: RunDetails | undefined, facts: PlanFacts | Absent): Predicate['egress'] {
+  if (details?.egress !== undefined) {
+    const { allowed, denied, hostFirewall, problem } = details.egress;
+    return problem === undefined ? { allowed, denied, hostFirewall } : { absent: problem };
+  }
+  if (isAbsent(facts)) return facts;
+  return hasWayOut(facts) ? { absent: unknownWay } : { allowed: 0, denied: 0, hostFirewall: 'absent' };
+}
+
 function describeDigests(
   ended: Ended,
   details: RunDetails | undefined,
@@ -143,7 +166,7 @@ function describeDigests(
   const plan = ended.kind === 'lost' ? ended.run.plan : ended.record.plan.slice('sha256:'.length);
   return {
     profile: isAbsent(facts) ? facts : facts.profile,
-    policy: { absent: 'this version has no policies: the network is none' },
+    policy: describePolicy(details, facts),
     plan: plan === undefined ? { absent: 'the live record of the run was damaged' } : { sha256: plan },
     spec: isAbsent(facts) ? facts : facts.spec,
     image: isAbsent(facts) ? facts : { sha256: facts.inputs.image.digest },
@@ -200,7 +223,7 @@ export function buildStatement({ ended, facts, sequence, auditHead, version, now
       enforced: known ? facts.enforced(ended.kind === 'lost' ? undefined : ended.record.limits.lacking) : facts,
       timeoutMs: details === undefined ? { absent: shortWay } : details.timeoutMs,
       workspace: describeWorkspace(details, facts),
-      egress: { allowed: 0, denied: 0, hostFirewall: 'absent' },
+      egress: describeEgress(details, facts),
       times: describeTimes(ended, now),
       result: describeResult(ended),
       runtime: describeRuntime(details, facts),

@@ -88,7 +88,10 @@ const predicate = z.strictObject({
     }),
     absent,
   ]),
-  egress: z.strictObject({ allowed: count, denied: count, hostFirewall: z.enum(['verified', 'drifted', 'absent']) }),
+  egress: z.union([
+    z.strictObject({ allowed: count, denied: count, hostFirewall: z.enum(['verified', 'drifted', 'absent']) }),
+    absent,
+  ]),
   times: z.strictObject({
     startedAt: moment.nullable(),
     endedAt: moment.nullable(),

@@ -9,6 +9,7 @@ import { type Invoked, invokePlan } from '../invoke.ts';
 import { placeWorkspace } from '../placeWorkspace.ts';
 import { type Host, type PlanWish, type Prepared, preparePlan } from '../prepare.ts';
 import { awaitRun } from '../receipt/awaited.ts';
+import { closeWay, type OpenedWay, openWay } from '../wayOut.ts';
 import type { Check } from './check.ts';
 import { writableFolder } from './checks/places.ts';
 import { openDoors } from './doors.ts';
@@ -53,9 +54,13 @@ interface Watched {
   readonly expected: Expected;
   readonly ids: readonly string[];
   readonly source: string | undefined;
+  readonly wayOut: string | undefined;
 }
 
-async function watch({ probe, host, prepared, expected, ids, source }: Watched, port: number): Promise<Evidence> {
+async function watch(
+  { probe, host, prepared, expected, ids, source, wayOut }: Watched,
+  port: number,
+): Promise<Evidence> {
   const { id, profile } = expected;
   const folder = writableFolder(profile.workspace.mode);
   const file = join(folder, 'cofferdam-probe');
@@ -68,6 +73,7 @@ async function watch({ probe, host, prepared, expected, ids, source }: Watched, 
     id,
     argv: ['/bin/sh', '-c', isGuest ? receiveInGuest : receive, 'verify', ...words],
     workspace: source,
+    wayOut,
     timeoutMs: profile.limits.timeout,
   };
   const run = invokePlan({
@@ -131,9 +137,13 @@ export async function examineSandbox(
     throw error;
   });
   const doors = await openDoors();
+  let way: OpenedWay | undefined;
   try {
-    return await watch({ probe, host, prepared, expected, ids, source: around.source }, doors.port);
+    way = await openWay(prepared, id, host.openWayOut);
+    const asked = { probe, host, prepared, expected, ids, source: around.source, wayOut: way?.folder };
+    return await watch(asked, doors.port);
   } finally {
+    await closeWay(way);
     await doors.close();
     // The probe wrote nothing into a workspace, so nobody reviews a copy; a writable one is looked through all the same.
     if (prepared.profile.workspace.mode === 'copy') await around.undo();

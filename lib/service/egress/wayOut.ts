@@ -2,6 +2,8 @@
 import { CofferdamError } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
+import { firewallPlaces, readWanted } from '../../firewall/record.ts';
+import { examineFirewall } from '../../firewall/status.ts';
 import { scopeNames } from '../../policy/schema.ts';
 import { type EgressConnection, openDaemon } from './client.ts';
 import { type EgressSummary, openedSchema, summarySchema } from './protocol.ts';
@@ -18,8 +20,21 @@ export interface OpenWayOut {
   readonly folder: string;
   /** `sha256:` and 64 hex digits: the policy that held at the start. */
   readonly policy: string;
+  /** As it is at the start; `absent` also where nobody but root could tell. */
+  readonly hostFirewall: 'verified' | 'drifted' | 'absent';
   /** Closes it. Throws PROXY_FAILED when the daemon is gone: then nobody knows what was reached. */
   close(): Promise<EgressSummary>;
+}
+
+/**
+ * What root can see of the second wall. Where one was applied and does not stand, nothing goes out. Throws FIREWALL_DRIFT.
+ */
+async function lookAtFirewall(paths: Paths, uid: number): Promise<OpenWayOut['hostFirewall']> {
+  const places = firewallPlaces(paths);
+  if (uid !== 0 || readWanted(places) === undefined) return 'absent';
+  const { state } = await examineFirewall(places);
+  if (state !== 'drifted') return state;
+  throw new CofferdamError('FIREWALL_DRIFT', 'the host firewall is not the one that was applied: nothing may leave');
 }
 
 /** Of this many tries one must meet a daemon that is not just ending for want of work. */
@@ -34,7 +49,7 @@ async function open(
 
 /**
  * Opens the way out of a run; it closes with close(), and when this process ends, however it ends. Throws VALUE_INVALID for
- * what is no tool, POLICY_MISSING and all that a policy is refused with, PROXY_MISSING, PROXY_FAILED, ID_IN_USE.
+ * what is no tool, FIREWALL_DRIFT, POLICY_MISSING and all that a policy is refused with, PROXY_MISSING, PROXY_FAILED, ID_IN_USE.
  */
 export async function openWayOut(paths: Paths, uid: number, request: WayOutRequest): Promise<OpenWayOut> {
   const { tool, run } = request;
@@ -43,6 +58,7 @@ export async function openWayOut(paths: Paths, uid: number, request: WayOutReque
       remedy: 'write it as in the policy, such as web.search@v1',
     });
   }
+  const hostFirewall = await lookAtFirewall(paths, uid);
   for (let attempt = 1; ; attempt++) {
     const daemon = await openDaemon(paths, uid);
     try {
@@ -54,7 +70,7 @@ export async function openWayOut(paths: Paths, uid: number, request: WayOutReque
           daemon.close();
         }
       };
-      return { folder, policy, close };
+      return { folder, policy, hostFirewall, close };
     } catch (error) {
       daemon.close();
       if (!(error instanceof CofferdamError) || error.code !== 'PROXY_FAILED' || attempt === tries) throw error;

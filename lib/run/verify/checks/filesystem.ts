@@ -2,7 +2,7 @@
 
 import { targetsBeside } from '../../../engine/matrix.ts';
 import { maskedPaths, readonlyPaths } from '../../../spec/build.ts';
-import { initTarget } from '../../../spec/mounts.ts';
+import { initTarget, wayOutTarget } from '../../../spec/mounts.ts';
 import {
   type Check,
   harmless,
@@ -34,6 +34,7 @@ function expectedTargets({ profile, engine }: Expected): Set<string> {
     '/workspace',
     ...(profile.workspace.mode === 'scratch' ? [] : ['/sandbox']),
     initTarget,
+    ...(profile.network.mode === 'proxy' ? [wayOutTarget] : []),
     ...maskedPaths,
     ...readonlyPaths,
     ...targetsBeside(engine),
@@ -131,6 +132,20 @@ const mounts: Check[] = [
       return nothingOf(
         joined.map(({ target, propagation }) => `${target} ${propagation.join()}`),
         'private',
+      );
+    },
+  ),
+  outside(
+    'fs.way-out',
+    'the way out is one read-only folder, or there is none',
+    noControl('there is none outside'),
+    ({ program, expected }) => {
+      const options = mountAt(program, wayOutTarget)?.options;
+      if (expected.profile.network.mode === 'none') return verdict(options === undefined, options?.join(',') ?? 'none');
+      const wanted = ['ro', 'nosuid', 'nodev', 'noexec'];
+      return verdict(
+        wanted.every((option) => options?.includes(option) === true),
+        options?.join(',') ?? 'none',
       );
     },
   ),

@@ -1,4 +1,6 @@
 // Owns the checks of what leaks in: descriptors, environment, names of the host, control group paths.
+
+import { networkVariables } from '../../../spec/environment.ts';
 import { type Check, harmless, harmlessIf, noControl, nothingOf, outside, sees, verdict } from '../check.ts';
 import { environment, parseCgroups } from '../procfs.ts';
 
@@ -41,7 +43,10 @@ const outsideChecks: Check[] = [
     );
   }),
   outside('leak.environment', 'no variable but ours and those of the profile', harmless, ({ program, expected }) => {
-    const wanted = new Set([...ours, ...Object.keys(expected.profile.env)]);
+    const wanted = new Set([
+      ...ours,
+      ...Object.keys({ ...expected.profile.env, ...networkVariables(expected.profile) }),
+    ]);
     const names = [...environment(program).keys()];
     return nothingOf(
       names.filter((name) => !wanted.has(name)),

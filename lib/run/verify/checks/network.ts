@@ -1,4 +1,6 @@
 // Owns the checks of the network: what the namespace holds, and that nothing of the host can be reached. Nothing is sent.
+
+import { proxyPort } from '../../../spec/environment.ts';
 import { type Check, harmless, harmlessIf, nothingOf, outside, refuses, verdict } from '../check.ts';
 import type { Facts } from '../evidence.ts';
 import { interfaceNames, rows } from '../procfs.ts';
@@ -35,6 +37,11 @@ const needsLoopback6 = harmlessIf((host) =>
   host.text('net/if_inet6').includes(loopback6) ? undefined : 'this host has no IPv6',
 );
 
+// As the kernel prints what listens on 127.0.0.1 (proc(5)), on a machine of either byte order.
+const loopback4 = new Uint32Array(Uint8Array.of(127, 0, 0, 1).buffer)[0] ?? 0;
+const hex = (value: number, digits: number) => value.toString(16).toUpperCase().padStart(digits, '0');
+const wayOutListener = `${hex(loopback4, 8)}:${hex(proxyPort, 4)} 00000000:0000 0A`;
+
 const needsInterface = harmlessIf((host) =>
   interfaceNames(host).join() === 'lo' ? 'this host has no other interface either' : undefined,
 );
@@ -64,7 +71,17 @@ export const networkChecks: readonly Check[] = [
       );
     },
   ),
-  tableIsEmpty('net.no-tcp', 'no TCP socket is open when a program starts', 'net/tcp', harmless),
+  outside(
+    'net.no-tcp',
+    'no TCP socket is open when a program starts, but that of the way out',
+    harmless,
+    (evidence) => {
+      const { program, expected } = evidence;
+      const found = rows(program.text('net/tcp')).map((line) => line.trim().split(/\s+/).slice(1, 4).join(' '));
+      const wanted = expected.profile.network.mode === 'proxy' ? [wayOutListener] : [];
+      return verdict(found.join() === wanted.join(), `${found.length} entries`);
+    },
+  ),
   tableIsEmpty('net.no-tcp6', 'no TCP socket over IPv6 is open', 'net/tcp6', needsLoopback6),
   tableIsEmpty('net.no-udp', 'no UDP socket is open', 'net/udp', harmless),
   tableIsEmpty('net.no-udp6', 'no UDP socket over IPv6 is open', 'net/udp6', needsLoopback6),
