@@ -145,7 +145,7 @@ export const views: Readonly<Record<string, View>> = {
       [`fs.${name}-flags`, noexec(name)],
     ]),
   ),
-  ...each(['root-read-only', 'no-other-mounts', 'writable-places', 'no-cgroup-tree'], 'fs', 'guest'),
+  ...each(['root-read-only', 'no-other-mounts', 'writable-places', 'no-cgroup-tree', 'way-out'], 'fs', 'guest'),
   'fs.no-set-id': setId,
   'fs.no-devices': {
     skip: 'the sentry opens no device of the host, and the filter refuses to make nodes (device.make-)',

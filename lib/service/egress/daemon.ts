@@ -6,8 +6,10 @@ import { CofferdamError } from '../../base/errors.ts';
 import { takeFileLock } from '../../base/lock.ts';
 import type { Paths } from '../../base/paths.ts';
 import { policySourceOf } from '../../firewall/policySource.ts';
+import { followWall } from '../../firewall/wall.ts';
+import { readClock } from '../../policy/clock.ts';
 import { findSquid } from '../squid/binary.ts';
-import { ensureEgressFolders } from './folders.ts';
+import { ensureEgressFolders, wallPlaces } from './folders.ts';
 import { readLineMessages, writeMessage } from './lineSocket.ts';
 import { type EgressRequest, failureOf, requestSchema } from './protocol.ts';
 import { squidIdentity } from './squidIdentity.ts';
@@ -42,6 +44,7 @@ class Service implements Daemon {
   private idle: NodeJS.Timeout | undefined;
   private finish: () => void = () => undefined;
   private closing = false;
+  private readonly following = new AbortController();
 
   constructor(options: DaemonOptions, way: WayKeeper) {
     this.options = options;
@@ -63,6 +66,13 @@ class Service implements Daemon {
     });
     chmodSync(path, 0o600);
     this.rest();
+  }
+
+  /** Whether the wall of the host stands, from here on. */
+  follow(): void {
+    const { paths, uid } = this.options;
+    const request = { places: wallPlaces(paths), uid, clock: readClock };
+    void followWall(request, this.following.signal, (state) => this.way.setWall(state));
   }
 
   // Again from the start whenever somebody comes or goes.
@@ -136,6 +146,7 @@ class Service implements Daemon {
     if (this.closing) return;
     this.closing = true;
     clearTimeout(this.idle);
+    this.following.abort();
     this.server.close();
     for (const socket of this.sockets) socket.destroy();
     void this.way.close().finally(() => this.finish());
@@ -173,6 +184,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     try {
       await way.refresh();
       await service.listen(folders.control);
+      service.follow();
     } catch (cause) {
       await way.close();
       throw cause;

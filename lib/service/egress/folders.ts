@@ -3,7 +3,8 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureDirectory } from '../../base/files.ts';
 import type { LineLog } from '../../base/lineLog.ts';
-import type { Paths } from '../../base/paths.ts';
+import { type Paths, resolvePaths } from '../../base/paths.ts';
+import { type FirewallPlaces, firewallPlaces } from '../../firewall/record.ts';
 
 export interface EgressFolders {
   /** Closed to all others: who reaches the control socket is this uid, or root. */
@@ -49,6 +50,11 @@ export function ensureEgressFolders(paths: Pick<Paths, 'run' | 'state'>, uid: nu
   }
   ensureDirectory(folders.logs);
   return folders;
+}
+
+/** Where the host's one wall keeps its files: root's, whoever asks. */
+export function wallPlaces({ install }: Pick<Paths, 'install'>): FirewallPlaces {
+  return firewallPlaces(resolvePaths({ uid: 0, env: {}, install }));
 }
 
 /** Every request that came to the proxy, a line of JSON each: `access.log`, at most 24 MiB with its predecessors. */

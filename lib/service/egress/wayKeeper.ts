@@ -1,6 +1,7 @@
 // Owns the way out as a whole: runs come and go, the policy changes, the proxy follows; what fails closes it.
 import { CofferdamError, messageOf } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
+import type { FirewallStatus } from '../../firewall/status.ts';
 import { appliesTo } from '../../policy/decide.ts';
 import { decideLimits, type Limits } from '../../policy/limits.ts';
 import type { PolicySource } from '../../policy/load.ts';
@@ -33,6 +34,9 @@ function limitsOf(policy: Policy, { tool, profile }: Pick<BridgedRun, 'tool' | '
   return decideLimits(policy, (scope) => appliesTo(scope, { tool, profile }));
 }
 
+const wallIsGone = () =>
+  new CofferdamError('FIREWALL_DRIFT', 'the host firewall is not as it was applied: nothing leaves a sandbox');
+
 export class WayKeeper {
   private readonly options: WayOptions;
   private readonly bridge: Bridge;
@@ -42,6 +46,7 @@ export class WayKeeper {
   private readonly runs = new Map<string, BridgedRun>();
   private readonly ticking: NodeJS.Timeout;
   private refreshing: Promise<void> | undefined;
+  private wall: FirewallStatus['state'] = 'absent';
 
   constructor(options: WayOptions) {
     const { folders, uid, source, say } = options;
@@ -105,8 +110,17 @@ export class WayKeeper {
     return ours;
   }
 
+  /** Without the wall that was applied on this host nothing goes out, and nothing that is open goes on. */
+  setWall(state: FirewallStatus['state']): void {
+    const before = this.wall;
+    this.wall = state;
+    if (state === 'drifted') this.fail(wallIsGone());
+    else if (before === 'drifted') this.refresh().catch(() => undefined);
+  }
+
   private async readPolicy(): Promise<void> {
     try {
+      if (this.wall === 'drifted') throw wallIsGone();
       const { adopted, changed } = this.watch.read();
       if (!changed && this.proxy.current !== undefined) return;
       await this.proxy.adopt(adopted);

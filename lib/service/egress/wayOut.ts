@@ -2,10 +2,11 @@
 import { CofferdamError } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
-import { firewallPlaces, readWanted } from '../../firewall/record.ts';
-import { examineFirewall } from '../../firewall/status.ts';
+import { requireWall } from '../../firewall/wall.ts';
+import { readClock } from '../../policy/clock.ts';
 import { scopeNames } from '../../policy/schema.ts';
 import { type EgressConnection, openDaemon } from './client.ts';
+import { wallPlaces } from './folders.ts';
 import { type EgressSummary, openedSchema, summarySchema } from './protocol.ts';
 
 export interface WayOutRequest {
@@ -20,21 +21,10 @@ export interface OpenWayOut {
   readonly folder: string;
   /** `sha256:` and 64 hex digits: the policy that held at the start. */
   readonly policy: string;
-  /** As it is at the start; `absent` also where nobody but root could tell. */
-  readonly hostFirewall: 'verified' | 'drifted' | 'absent';
+  /** As it is at the start; `absent` also where nobody tells a plain user (firewall watch). */
+  readonly hostFirewall: 'verified' | 'absent';
   /** Closes it. Throws PROXY_FAILED when the daemon is gone: then nobody knows what was reached. */
   close(): Promise<EgressSummary>;
-}
-
-/**
- * What root can see of the second wall. Where one was applied and does not stand, nothing goes out. Throws FIREWALL_DRIFT.
- */
-async function lookAtFirewall(paths: Paths, uid: number): Promise<OpenWayOut['hostFirewall']> {
-  const places = firewallPlaces(paths);
-  if (uid !== 0 || readWanted(places) === undefined) return 'absent';
-  const { state } = await examineFirewall(places);
-  if (state !== 'drifted') return state;
-  throw new CofferdamError('FIREWALL_DRIFT', 'the host firewall is not the one that was applied: nothing may leave');
 }
 
 /** Of this many tries one must meet a daemon that is not just ending for want of work. */
@@ -58,7 +48,7 @@ export async function openWayOut(paths: Paths, uid: number, request: WayOutReque
       remedy: 'write it as in the policy, such as web.search@v1',
     });
   }
-  const hostFirewall = await lookAtFirewall(paths, uid);
+  const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
   for (let attempt = 1; ; attempt++) {
     const daemon = await openDaemon(paths, uid);
     try {
