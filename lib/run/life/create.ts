@@ -89,7 +89,7 @@ function modeOf({ workspace: { mode } }: Profile): Sandbox['workspace']['mode'] 
   return mode;
 }
 
-function refuseUnfit({ plan }: Prepared): void {
+function refuseUnfit({ plan, profile }: Prepared): void {
   if (selectEngine(plan.engine.name).life === undefined) {
     throw new CofferdamError('ENGINE_CANNOT', `${plan.engine.name} runs commands, but keeps no sandbox between them`, {
       remedy: 'use --engine crun',
