@@ -4,7 +4,19 @@ import type { RuleAcls } from './rules.ts';
 
 /** Why a request was refused, or `listed`; a word in the log. */
 export const reasons = [
-  ...['principal', 'manager', 'method', 'scheme', 'literal', 'rule', 'unlisted', 'address', 'unresolved', 'listed'],
+  ...[
+    'principal',
+    'manager',
+    'method',
+    'scheme',
+    'literal',
+    'rule',
+    'unlisted',
+    'address',
+    'unresolved',
+    'sni',
+    'listed',
+  ],
 ] as const;
 
 // What HTTP clients, package managers and git use. Not TRACE, PURGE or WebDAV.

@@ -5,7 +5,7 @@ import { type Block, blockText, cutBlocks, holdsBlock, readBlock } from './block
 import { renderNames } from './names.ts';
 import type { PrincipalNumbers } from './numbers.ts';
 import { scopeTerms } from './principals.ts';
-import { portTerms } from './rules.ts';
+import { portTerms, requestedHost } from './rules.ts';
 
 export interface Guard {
   readonly acls: readonly string[];
@@ -32,7 +32,9 @@ export function renderGuard(policy: Policy, numbers: PrincipalNumbers): Guard {
   const excepted = exceptedBlocks(policy);
   const special = cutBlocks(specialNetworks.map(readBlock), [mapped, ...excepted]);
   const metadata = cutBlocks(metadataNetworks.map(readBlock), [mapped]);
-  const names = policy.exceptions.map(({ pattern }, i) => renderNames(`private_${i + 1}`, [pattern]));
+  const names = policy.exceptions.map(({ pattern }, i) =>
+    renderNames(`private_${i + 1}`, [pattern], requestedHost.type),
+  );
   const parts = excepted.map((block, i) => {
     const smaller = excepted.filter((other) => other !== block && holdsBlock(block, other));
     const terms = policy.exceptions.flatMap(({ scope, pattern, networks }, at) =>

@@ -30,10 +30,10 @@ function dropCovered(patterns: readonly Pattern[]): Record<Sort, string[]> {
 }
 
 /**
- * ACLs for a set of patterns; ports are not looked at. `type` is the ACL's type with its flags: -n, or a PTR record would speak
- * for an address. Squid has no word for "below x, not x": the list `.x` and the list of the x, which do not overlap, make it.
+ * ACLs for a set of patterns; ports are not looked at. `type` is the ACL's type with its flags. Squid has no word for "below x, not
+ * x": the list `.x` and the list of the x, which do not overlap, make it.
  */
-export function renderNames(name: string, patterns: readonly Pattern[], type = 'dstdomain -n'): NameAcl {
+export function renderNames(name: string, patterns: readonly Pattern[], type: string): NameAcl {
   const { within, below, exact } = dropCovered(patterns);
   const acl = (word: string, entries: readonly string[]) => entries.map((entry) => `acl ${word} ${type} ${entry}`);
   const plain = [...within.map((host) => `.${host}`), ...exact];

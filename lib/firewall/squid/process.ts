@@ -27,6 +27,7 @@ relaxed_header_parser off
 host_verify_strict on
 uri_whitespace deny
 pipeline_prefetch 0
+server_persistent_connections off
 request_header_max_size 64 KB
 quick_abort_min 0 KB
 quick_abort_max 0 KB

@@ -30,15 +30,24 @@ function groupRules(rules: readonly Rule[], numbers: PrincipalNumbers): RuleGrou
   return [...groups.values()].toSorted((a, b) => byNumbers.compare(a.word, b.word));
 }
 
-function renderGroup({ word, rules }: RuleGroup, numbers: PrincipalNumbers): string[] {
+/** What the names of the rules are compared with. */
+export interface NameSource {
+  /** The ACL's type with its flags. */
+  readonly type: string;
+  /** Behind the names of all its ACLs. */
+  readonly suffix: string;
+}
+
+/** The host in the request; without a reverse look-up, or a PTR record would speak for an address. */
+export const requestedHost: NameSource = { type: 'dstdomain -n', suffix: '' };
+
+function renderGroup({ word, rules }: RuleGroup, numbers: PrincipalNumbers, { type, suffix }: NameSource): string[] {
   const { effect, scope, pattern } = rules[0];
-  const { lines, alternatives } = renderNames(
-    word,
-    rules.map((rule) => rule.pattern),
-  );
+  const patterns = rules.map((rule) => rule.pattern);
+  const { lines, alternatives } = renderNames(`${word}${suffix}`, patterns, type);
   const port = pattern.port === undefined && effect === 'allow' ? ['web_port'] : portTerms(pattern.port);
   const terms = [...scopeTerms(scope, numbers), ...port];
-  const verdict = effect === 'allow' ? 'allowed' : 'denied';
+  const verdict = `${effect === 'allow' ? 'allowed' : 'denied'}${suffix}`;
   return [
     ...lines,
     ...alternatives.map((alternative) => `acl ${verdict} all-of ${[...terms, ...alternative].join(' ')}`),
@@ -50,6 +59,8 @@ export interface RuleAcls {
   /** Whether the ACLs `allowed` and `denied` exist: Squid has no empty ones. */
   readonly allows: boolean;
   readonly denies: boolean;
+  /** The same lists for another name of a request: `allowed` and `denied` with that suffix. */
+  again(source: NameSource): string[];
 }
 
 /**
@@ -59,13 +70,16 @@ export interface RuleAcls {
 export function renderRules(policy: Policy, numbers: PrincipalNumbers, clock: Clock): RuleAcls {
   const live = policy.rules.filter(({ end }) => isLive(end, clock));
   const ports = new Set([...live, ...policy.exceptions].flatMap(({ pattern }) => pattern.port ?? []));
+  const groups = groupRules(live, numbers);
+  const again = (source: NameSource) => groups.flatMap((group) => renderGroup(group, numbers, source));
   return {
     acls: [
       `acl web_port port ${webPorts.join(' ')}`,
       ...[...ports].sort((a, b) => a - b).map((port) => `acl port_${port} port ${port}`),
-      ...groupRules(live, numbers).flatMap((group) => renderGroup(group, numbers)),
+      ...again(requestedHost),
     ],
     allows: live.some(({ effect }) => effect === 'allow'),
     denies: live.some(({ effect }) => effect === 'deny'),
+    again,
   };
 }

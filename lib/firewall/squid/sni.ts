@@ -8,10 +8,25 @@ export interface SniParts {
   readonly lines: readonly string[];
 }
 
-export function renderSni({ sni, certificate }: SquidInput, _rules: RuleAcls): SniParts {
+const serverName = { type: 'ssl::server_name --client-requested', suffix: '_sni' } as const;
+
+/**
+ * Squid reads the first message of a tunnel and passes it on, or ends the connection: what is no TLS has no name. Where the message
+ * has none, the name is that of the tunnel.
+ */
+export function renderSni({ sni, certificate }: SquidInput, rules: RuleAcls): SniParts {
   if (sni === 'off') return { listener: '', lines: [] };
   return {
     listener: ` ssl-bump generate-host-certificates=off tls-cert=${certificate}`,
-    lines: ['acl hello at_step SslBump1', 'ssl_bump peek hello', 'ssl_bump terminate all'],
+    lines: [
+      ...rules.again(serverName),
+      'acl before_hello at_step SslBump1',
+      'acl hello at_step SslBump2',
+      'ssl_bump peek before_hello',
+      ...(rules.denies ? ['ssl_bump terminate denied_sni is_sni'] : []),
+      ...(rules.allows ? ['ssl_bump splice hello allowed_sni'] : []),
+      'ssl_bump terminate all is_sni',
+      'on_unsupported_protocol respond all',
+    ],
   };
 }

@@ -16,7 +16,7 @@ export interface AccessEntry {
   /** 0 where the request had none that could be read. */
   readonly port: number;
   readonly result: 'allow' | 'deny';
-  /** Why: a word of lib/firewall/squid/decision.ts, or `malformed`. */
+  /** Why: a word of lib/firewall/squid/decision.ts; `malformed`; `protocol`: no TLS in a tunnel. */
   readonly reason: string;
   readonly status: number;
   readonly squid: string;
@@ -86,8 +86,13 @@ function readPort(value: string): number {
   return port <= 65_535 ? port : 0;
 }
 
-/** One line, or undefined for what is no entry of ours. Never throws. */
-export function readAccessLine(line: string): AccessEntry | undefined {
+/** With `sni: strict` a tunnel has two lines; the first says that it was opened and nothing has been reached yet. */
+function isOpening({ method, squid, error }: z.output<typeof rawLine>): boolean {
+  return method === 'CONNECT' && squid === 'NONE_NONE' && error.startsWith('-');
+}
+
+/** One line; null for one that another will follow; undefined for what is no entry of ours. Never throws. */
+export function readAccessLine(line: string): AccessEntry | null | undefined {
   if (line.length > mostLine) return undefined;
   let raw: z.output<typeof rawLine>;
   try {
@@ -97,8 +102,10 @@ export function readAccessLine(line: string): AccessEntry | undefined {
   }
   // A request is judged anew where something about it turns out later (the name in its tunnel): one refusal is enough.
   const reasons = raw.reason === '-' ? [] : raw.reason.split(/,\s*/);
-  const refusal = reasons.find((reason) => reason !== 'listed');
+  const isForeign = raw.error.startsWith('ERR_PROTOCOL_UNKNOWN');
+  const refusal = reasons.find((reason) => reason !== 'listed') ?? (isForeign ? 'protocol' : undefined);
   const allowed = reasons.length > 0 && refusal === undefined;
+  if (allowed && isOpening(raw)) return null;
   return {
     time: raw.time,
     run: present(raw.run),

@@ -10,6 +10,7 @@ import { renderSquid } from '../../firewall/squid/render.ts';
 import type { Clock } from '../../policy/clock.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { AccessEntry } from './accessLog.ts';
+import { writeCertificate } from './certificate.ts';
 import { countConnections, findFreePort, isListening } from './listener.ts';
 import { openLogPipe } from './logPipe.ts';
 import { nameSegments, removeSegments, sweepSegments } from './segments.ts';
@@ -92,13 +93,13 @@ function commandOf({ binary, identity }: SquidOptions, args: readonly string[]):
 
 // A line that says ERROR does not always make the status one.
 async function checkConf(options: SquidOptions, name: string, conf: string): Promise<void> {
-  const { stderr } = await runTool('setpriv', commandOf(options, ['-n', name, '-k', 'parse', '-f', conf]), {
-    timeoutMs: startMs,
-  }).catch((cause: unknown) => {
-    throw failed('Squid refuses the configuration that was made for it', cause);
-  });
-  const fault = stderr.split('\n').find((line) => /\b(?:ERROR|FATAL|aclParse\w+):/.test(line));
-  if (fault !== undefined) throw failed(`Squid does not take its configuration as it is: ${printable(fault, 300)}`);
+  const args = commandOf(options, ['-n', name, '-k', 'parse', '-f', conf]);
+  const { stderr, exitCode } = await runTool('setpriv', args, { timeoutMs: startMs, accept: [0, 1] });
+  const fault = stderr.split('\n').find((line) => /\b(?:ERROR|FATAL|[Cc]onfiguration error|aclParse\w+):/.test(line));
+  if (fault === undefined && exitCode === 0) return;
+  throw failed(
+    `Squid refuses the configuration that was made for it: ${printable(fault ?? `status ${exitCode}`, 400)}`,
+  );
 }
 
 interface Started {
@@ -158,6 +159,10 @@ export async function startSquid(options: SquidOptions): Promise<RunningSquid> {
     chmodSync(folder, 0o700);
     own(folder, options);
     const port = options.port ?? (await findFreePort());
+    if (options.sni === 'strict') {
+      await writeCertificate(places.certificate);
+      own(places.certificate, options);
+    }
     writeConf(options, places, port, numbers);
     const { onEntry, onUnreadable = () => {} } = options;
     const log = await openLogPipe({ file: places.log, onEntry, onUnreadable });

@@ -52,7 +52,7 @@ export async function openLogPipe({ file, onEntry, onUnreadable }: LogPipeOption
     (line) => {
       const entry = readAccessLine(line);
       if (entry === undefined) onUnreadable(line.length);
-      else onEntry(entry);
+      else if (entry !== null) onEntry(entry);
     },
     (bytes) => onUnreadable(bytes),
   );

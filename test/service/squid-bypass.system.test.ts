@@ -1,0 +1,110 @@
+// Owns the proof that Squid alone refuses each way around the policy.
+import { type Test, test } from 'tap';
+import { addresses } from '../firewall/world.ts';
+import { allowed, attempts, kindlyRead, smuggling, upgrades } from './bypassCases.ts';
+import { type Asked, bypassPolicy, makeSquidScene, type Reached, type Squid } from './squidScene.ts';
+
+const { public4, public6 } = addresses;
+const arrivals = (reached: readonly Reached[]) => reached.map(({ at, port }) => `${at} ${port}`);
+
+/** What the allowed host was asked by Squid itself. */
+const requestsOf = (answer: Asked) => answer.reached.flatMap(({ got }) => (got === undefined ? [] : [got]));
+
+function checkOnlyAllowed(t: Test, title: string, answer: Asked): void {
+  for (const { at } of answer.reached)
+    t.ok([public4, public6].includes(at as typeof public4), `${title} reaches ${at} alone`);
+}
+
+test('Squid alone refuses every attempt, and lets the same act pass where it is allowed', async (t) => {
+  const scene = await makeSquidScene(t);
+  const squid = await scene.start(bypassPolicy);
+  const proven = new Set<string>();
+  for (const { title, send, refused, control } of attempts) {
+    const name = JSON.stringify(title);
+    const answer = await squid.ask(send);
+    t.ok(refused.includes(answer.status), `refuses ${name} with ${answer.status}`);
+    t.strictSame(arrivals(answer.reached), [], `${name} reaches nothing`);
+    for (const entry of answer.entries) t.equal(entry.result, 'deny', `${name} is logged as denied`);
+    if (proven.has(JSON.stringify(control))) continue;
+    proven.add(JSON.stringify(control));
+    const passed = await squid.ask(control);
+    t.equal(passed.status, 200, `positive control of ${name}`);
+    t.match(passed.text, /\r\n\r\nreached [0-9a-f.:]+ 80 by GET/, `${name}: it arrives where it is allowed`);
+    t.strictSame(passed.entries.map(({ result }) => result).slice(0, 1), ['allow'], 'and is logged so');
+  }
+});
+
+test('what Squid reads kindly ends at the allowed host, which is told its own name', async (t) => {
+  const scene = await makeSquidScene(t);
+  const squid = await scene.start(bypassPolicy);
+  for (const [title, send] of Object.entries(kindlyRead)) {
+    const answer = await squid.ask(send);
+    checkOnlyAllowed(t, title, answer);
+    if (send.inTunnel !== undefined) continue;
+    for (const got of requestsOf(answer)) {
+      const hosts = [...got.matchAll(/^Host: *(.*)\r$/gim)].map(([, host]) => host);
+      t.strictSame(hosts, [allowed], `${title}: one Host header, its own`);
+    }
+  }
+});
+
+test('refuses to carry a second request within a message', async (t) => {
+  const scene = await makeSquidScene(t);
+  const squid = await scene.start(bypassPolicy);
+  for (const [title, send] of Object.entries(smuggling)) {
+    const answer = await squid.ask(send);
+    checkOnlyAllowed(t, title, answer);
+    const requests = requestsOf(answer);
+    t.ok(requests.length <= 1, `${title}: at most one request arrives`);
+    for (const got of requests)
+      t.notMatch(got, /^(?:GET|CONNECT) \S*(?:smuggled|inside)/, `${title}: not the second one`);
+  }
+  const both = await squid.ask({
+    send: `GET http://${allowed}/first HTTP/1.1\r\nHost: ${allowed}\r\n\r\nGET http://${allowed}/second HTTP/1.1\r\nHost: ${allowed}\r\n\r\n`,
+  });
+  t.strictSame(
+    requestsOf(both).map((got) => got.split(' ')[1]),
+    ['/first', '/second'],
+    'positive control: a second request that is allowed arrives, as a request of its own',
+  );
+});
+
+test('refuses to turn a connection into another protocol', async (t) => {
+  const scene = await makeSquidScene(t);
+  const squid = await scene.start(bypassPolicy);
+  for (const [title, send] of Object.entries(upgrades)) {
+    const answer = await squid.ask(send);
+    t.equal(answer.status, 200, `${title}: the request itself arrives`);
+    for (const got of requestsOf(answer)) t.notMatch(got, /^(?:Upgrade|HTTP2-Settings|Connection: *upgrade)/im, title);
+    t.equal(requestsOf(answer).length, 1);
+  }
+});
+
+test('a name that changes its address between look-ups is never followed to a private one', async (t) => {
+  const scene = await makeSquidScene(t);
+  const squid = await scene.start(bypassPolicy);
+  const ask = () =>
+    squid.ask({ send: `GET http://rebind.turn.example/ HTTP/1.1\r\nHost: rebind.turn.example\r\n\r\n` });
+  t.match((await ask()).text, `reached ${public4} 80`, 'positive control: the first answer is public');
+  for (let i = 0; i < 20; i++) checkOnlyAllowed(t, `request ${i + 2}`, await ask());
+});
+
+const refusesAll = async (t: Test, squid: Squid) => {
+  const answer = await squid.ask({ send: `GET http://${allowed}/ HTTP/1.1\r\nHost: ${allowed}\r\n\r\n` });
+  t.equal(answer.status, 403);
+  t.strictSame(arrivals(answer.reached), []);
+};
+
+test('refuses everything where the allow list is empty', async (t) => {
+  const scene = await makeSquidScene(t);
+  for (const policy of [
+    '# nothing\n',
+    'global: {allow: []}',
+    'tools: {web@v1: {allow: []}}',
+    'tools: {web@v1: {deny: [a.example]}}',
+  ])
+    await refusesAll(t, await scene.start(policy));
+  const open = await scene.start(`global: {allow: [${allowed}]}`);
+  const answer = await open.ask({ send: `GET http://${allowed}/ HTTP/1.1\r\nHost: ${allowed}\r\n\r\n` });
+  t.equal(answer.status, 200, 'positive control');
+});
