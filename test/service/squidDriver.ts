@@ -3,14 +3,13 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { connect as connectTls } from 'node:tls';
 import { CofferdamError, messageOf } from '../../lib/base/errors.ts';
-import { sourceAddress } from '../../lib/firewall/squid/numbers.ts';
 import type { Clock } from '../../lib/policy/clock.ts';
 import type { Principal } from '../../lib/policy/decide.ts';
 import { parsePolicy } from '../../lib/policy/load.ts';
+import { encodeHeader } from '../../lib/service/bridge/header.ts';
 import type { AccessEntry } from '../../lib/service/squid/accessLog.ts';
 import { findSquid } from '../../lib/service/squid/binary.ts';
 import { type RunningSquid, startSquid } from '../../lib/service/squid/generation.ts';
-import { proxyHeader } from './proxyHeader.ts';
 
 export interface StartOrder {
   readonly do: 'start';
@@ -130,15 +129,11 @@ async function ask(order: AskOrder): Promise<Answer> {
   if (squid === undefined) throw new Error('there is no such Squid');
   connections = (connections % 60_000) + 1;
   const connection = connections;
-  const source = sourceAddress(squid.numbers, order.as, BigInt(order.run));
-  const { tool, profile } = order.as;
-  const principal = [
-    ...(tool === undefined ? [] : [`tool=${tool}`]),
-    ...(profile === undefined ? [] : [`profile=${profile}`]),
-  ];
+  const { tool, profile = '' } = order.as;
+  const identity = { run: `run-${order.run}`, number: order.run, tool, profile };
   const header =
     order.header === undefined
-      ? proxyHeader({ source, connection, port: squid.port, principal: principal.join(';'), run: `run-${order.run}` })
+      ? encodeHeader(identity, squid.numbers, connection - 1, { address: '127.0.0.1', port: squid.port })
       : Buffer.from(order.header, 'latin1');
   const socket = connect(squid.port, '127.0.0.1');
   socket.on('error', () => {});
