@@ -44,7 +44,7 @@ Examples:
   sandbox run --profile node-tools --workspace ./app:rw -- npm test
   echo data | sandbox run --profile base-tools --stdin -- wc -c
   sandbox run --profile base-tools -it -- bash
-  sandbox run --profile node-tools --network proxy -- npm view left-pad     # firewall allow registry.npmjs.org
+  sandbox run --profile base-tools --network proxy -- curl https://example.org  # firewall allow example.org
   sandbox run --profile base-tools --json --timeout 30s -- sh -c 'echo out; echo err >&2'
 
 Exit status:
