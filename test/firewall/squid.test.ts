@@ -7,8 +7,8 @@ import { test } from 'tap';
 import { CofferdamError } from '../../lib/base/errors.ts';
 import { systemPath } from '../../lib/base/exec.ts';
 import { numberPrincipals } from '../../lib/firewall/squid/numbers.ts';
+import { strictSquidFolder } from '../../lib/firewall/squid/places.ts';
 import { renderSquid, type SquidInput } from '../../lib/firewall/squid/render.ts';
-import { strictFolder } from '../../lib/service/squid/binary.ts';
 import { matchGolden } from '../golden.ts';
 import { clock, policy } from '../policy/world.ts';
 
@@ -57,7 +57,7 @@ for (const [name, one] of Object.entries(inputs)) {
     const key = ['-newkey', 'ec', ...curve, '-nodes', '-keyout', pem, '-out', `${pem}.crt`];
     execFileSync('openssl', ['req', '-x509', '-subj', '/CN=test', ...key], { env, stdio: 'pipe' });
     execFileSync('sh', ['-c', `cat '${pem}.crt' >>'${pem}'`], { env });
-    const squid = one.sni === 'strict' ? `${strictFolder}/usr/sbin/squid` : 'squid';
+    const squid = one.sni === 'strict' ? `${strictSquidFolder}/usr/sbin/squid` : 'squid';
     const { status, stderr } = spawnSync(squid, ['-n', 'cofferdamtest', '-k', 'parse', '-f', conf], {
       env,
       encoding: 'utf8',

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { runTool } from '../../lib/base/exec.ts';
-import { packageNames } from '../../lib/engine/setup/packages.ts';
+import { daemonUnits, packageNames } from '../../lib/engine/setup/packages.ts';
 import { readMirrors, renderSources } from '../../lib/image/sources.ts';
 
 const install = resolve(import.meta.dirname, '../..');
@@ -47,6 +47,7 @@ const masked = [
   'e2scrub_all.timer',
   'e2scrub_reap.service',
   'fstrim.timer',
+  ...daemonUnits(packageNames(false)),
 ];
 
 const unit = `[Unit]

@@ -23,8 +23,7 @@ const wanted: readonly Wanted[] = [
   { name: 'gpgv', for: 'building images', level: 'warn' },
   { name: 'mmdebstrap', for: 'building images', level: 'warn' },
   { name: 'nft', for: 'the firewall', level: 'later' },
-  { name: 'socat', for: 'bridges', level: 'later' },
-  { name: 'squid', for: 'network mode proxy', level: 'later' },
+  { name: 'squid', for: 'network mode proxy', level: 'warn' },
 ];
 
 function checkTool({ name, for: purpose, level }: Wanted, input: DoctorInput): Finding {

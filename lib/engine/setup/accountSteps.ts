@@ -2,6 +2,7 @@
 import { CofferdamError } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { readTextIfPresent } from '../../base/files.ts';
+import { bridgeUser, proxyUser } from '../../firewall/identities.ts';
 import { type SubidFiles, subidFiles, systemUser } from '../subids.ts';
 import { chooseRange, findAccount, findOverlaps, hasRange, parseAccounts, parseRanges, rangeSize } from './accounts.ts';
 import type { Step } from './step.ts';
@@ -17,20 +18,32 @@ function readFiles(files: SubidFiles) {
   };
 }
 
-/** The user whose ids root-run sandboxes get, and who builds images for root. It can log in nowhere and owns nothing. */
-export function systemUserStep(files: SubidFiles = subidFiles): Step {
+function accountStep(id: string, name: string, home: string, files: SubidFiles): Step {
   return {
-    id: 'user',
-    title: `the system user ${systemUser}`,
+    id,
+    title: `the system user ${name}`,
     async missing() {
-      const found = parseAccounts(readFiles(files).passwd).some(({ name }) => name === systemUser);
+      const found = parseAccounts(readFiles(files).passwd).some((account) => account.name === name);
       return found ? undefined : 'no such user';
     },
     async apply() {
-      const options = ['--system', '--user-group', '--no-create-home', '--home-dir', '/var/lib/cofferdam'];
-      await runTool('useradd', [...options, '--shell', '/usr/sbin/nologin', systemUser]);
+      const options = ['--system', '--user-group', '--no-create-home', '--home-dir', home];
+      await runTool('useradd', [...options, '--shell', '/usr/sbin/nologin', name]);
     },
   };
+}
+
+/** The user whose ids root-run sandboxes get, and who builds images for root. It can log in nowhere and owns nothing. */
+export function systemUserStep(files: SubidFiles = subidFiles): Step {
+  return accountStep('user', systemUser, '/var/lib/cofferdam', files);
+}
+
+/** The accounts that the host firewall tells the bridge and the proxy by: they run nothing else and log in nowhere. */
+export function egressUserSteps(files: SubidFiles = subidFiles): Step[] {
+  return [
+    accountStep('bridge-user', bridgeUser, '/nonexistent', files),
+    accountStep('proxy-user', proxyUser, '/nonexistent', files),
+  ];
 }
 
 /** A range of subordinate uids and gids for `name` that is nobody else's. */

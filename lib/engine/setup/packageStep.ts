@@ -1,9 +1,9 @@
 // Owns the step that installs Debian packages: only missing ones, never another version of what is there.
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { CofferdamError, errnoOf, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { findTool } from '../tools.ts';
-import { missingPackages, packageNames } from './packages.ts';
+import { daemonUnits, missingPackages, packageNames } from './packages.ts';
 import type { Step } from './step.ts';
 
 export interface PackageOptions {
@@ -46,6 +46,25 @@ async function withoutStarting(install: () => Promise<void>): Promise<void> {
   }
 }
 
+const unitFolder = '/etc/systemd/system';
+
+/**
+ * Masks `units` (systemctl(1), mask) before their packages come: installing would enable them for the next boot, and an interrupted
+ * set-up would leave them so. Only packages that are missing are asked about: who has a proxy of their own keeps it.
+ */
+function maskUnits(units: readonly string[]): void {
+  for (const unit of units) {
+    const file = `${unitFolder}/${unit}`;
+    if (existsSync(file)) continue;
+    mkdirSync(unitFolder, { recursive: true, mode: 0o755 });
+    try {
+      symlinkSync('/dev/null', file);
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EEXIST') throw cause;
+    }
+  }
+}
+
 export function packageStep({ tests, env }: PackageOptions): Step {
   const apt = (...args: string[]) =>
     runTool('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], {
@@ -61,6 +80,7 @@ export function packageStep({ tests, env }: PackageOptions): Step {
     },
     async apply() {
       const names = await listMissing(tests);
+      maskUnits(daemonUnits(names));
       const install = () => apt('install', '--no-install-recommends', '--no-upgrade', ...names);
       await withoutStarting(async () => {
         try {

@@ -6,6 +6,8 @@ export interface HostPackage {
   readonly for: string;
   /** run: every host. test: only where bin/test runs. */
   readonly need: 'run' | 'test';
+  /** The unit with which the package would start a daemon of its own at each boot. We start the program ourselves. */
+  readonly unit?: string;
 }
 
 export const hostPackages: readonly HostPackage[] = [
@@ -21,13 +23,16 @@ export const hostPackages: readonly HostPackage[] = [
   { name: 'mmdebstrap', for: 'building images', need: 'run' },
   { name: 'mount', for: 'tmpfs of artifacts', need: 'run' },
   { name: 'nftables', for: 'nft, the host firewall', need: 'run' },
+  { name: 'openssl', for: 'the certificate that Squid wants for sni: strict', need: 'run' },
   { name: 'python3-pip', for: 'fetching the Python packages of images, by hash', need: 'run' },
+  { name: 'squid', for: 'the way out: network: proxy', need: 'run', unit: 'squid.service' },
   { name: 'tar', for: 'packing images', need: 'run' },
   { name: 'tini', for: 'tini-static, the first process of every sandbox', need: 'run' },
   { name: 'uidmap', for: 'newuidmap and newgidmap', need: 'run' },
   { name: 'util-linux', for: 'unshare, setpriv, flock, findmnt', need: 'run' },
   { name: 'bubblewrap', for: 'the comparison in bench/', need: 'test' },
   { name: 'conmon', for: 'the podman engine', need: 'test' },
+  { name: 'dnsmasq', for: 'names of the tests’ internet', need: 'test', unit: 'dnsmasq.service' },
   { name: 'docker.io', for: 'the docker engine: dockerd, containerd and runc', need: 'test' },
   { name: 'e2fsprogs', for: 'the disks of the virtual worker host', need: 'test' },
   { name: 'gcc', for: 'the supervisor and its tests', need: 'test' },
@@ -61,4 +66,9 @@ export function missingPackages(wanted: readonly string[], dpkg: string): string
       .map((line) => line.split(' ')[0] ?? ''),
   );
   return wanted.filter((name) => !installed.has(name));
+}
+
+/** Units of `names` that would start a daemon at each boot. */
+export function daemonUnits(names: readonly string[]): string[] {
+  return hostPackages.flatMap(({ name, unit }) => (unit !== undefined && names.includes(name) ? [unit] : []));
 }

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { readTextIfPresent } from '../../base/files.ts';
 import type { Paths } from '../../base/paths.ts';
 import { systemUser } from '../subids.ts';
-import { subidStep, systemUserStep } from './accountSteps.ts';
+import { egressUserSteps, subidStep, systemUserStep } from './accountSteps.ts';
 import { type Account, findAccount } from './accounts.ts';
 import { cgroupStep, fastMovesStep, strayStep } from './cgroupSteps.ts';
 import { folderStep } from './folderStep.ts';
 import { packageStep } from './packageStep.ts';
 import { runsUnitStep } from './runsUnitStep.ts';
 import type { Step } from './step.ts';
+import { strictSquidStep } from './strictSquidStep.ts';
 import { parseUsers, unitStep, usersStep } from './unitStep.ts';
 
 export interface SetupOptions {
@@ -39,6 +40,8 @@ export function setupSteps({ paths, user, tests, env }: SetupOptions): Step[] {
     packageStep({ tests, env }),
     folderStep(),
     systemUserStep(),
+    ...egressUserSteps(),
+    strictSquidStep(env),
     subidStep(systemUser),
     ...(account === undefined ? [] : [subidStep(account.name)]),
     strayStep,

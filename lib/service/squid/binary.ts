@@ -2,9 +2,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { CofferdamError } from '../../base/errors.ts';
 import { systemPath } from '../../base/exec.ts';
-
-/** Where `sandbox setup` unpacks squid-openssl: Debian's two packages cannot be installed together. */
-export const strictFolder = '/var/lib/cofferdam/squid-openssl';
+import { strictSquidFolder } from '../../firewall/squid/places.ts';
 
 function isProgram(file: string): boolean {
   try {
@@ -16,7 +14,7 @@ function isProgram(file: string): boolean {
 }
 
 /** Absolute path of the Squid that can do `sni`. Throws PROXY_MISSING. */
-export function findSquid(sni: 'off' | 'strict', strict = strictFolder): string {
+export function findSquid(sni: 'off' | 'strict', strict = strictSquidFolder): string {
   const places =
     sni === 'strict' ? [`${strict}/usr/sbin/squid`] : systemPath.split(':').map((folder) => `${folder}/squid`);
   const found = places.find(isProgram);

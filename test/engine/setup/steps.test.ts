@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { CofferdamError } from '../../../lib/base/errors.ts';
-import { subidStep, systemUserStep } from '../../../lib/engine/setup/accountSteps.ts';
+import { egressUserSteps, subidStep, systemUserStep } from '../../../lib/engine/setup/accountSteps.ts';
 import { favoursMoves, strayControllers } from '../../../lib/engine/setup/cgroupSteps.ts';
 import { folderStep } from '../../../lib/engine/setup/folderStep.ts';
-import { hostPackages, missingPackages, packageNames } from '../../../lib/engine/setup/packages.ts';
+import { daemonUnits, hostPackages, missingPackages, packageNames } from '../../../lib/engine/setup/packages.ts';
 import { runStep, type Step } from '../../../lib/engine/setup/step.ts';
 import { parseUsers, renderUnit, usersStep } from '../../../lib/engine/setup/unitStep.ts';
 import { install } from '../../spec/samples.ts';
@@ -56,6 +56,7 @@ test('packages that are not installed are named, half-removed ones too', async (
   t.ok(packageNames(true).length > packageNames(false).length);
   const names = hostPackages.map(({ name }) => name);
   t.same(names, [...new Set(names)], 'each stands once');
+  t.same(daemonUnits(['git', 'squid']), ['squid.service'], 'whose daemon must not start by itself');
 });
 
 test('folders are made with the mode that others rely on, whatever the umask', async (t) => {
@@ -83,7 +84,8 @@ test('refuses subordinate ids that are given twice', async (t) => {
     state: 'missing',
     text: `no range of 65536 in ${files.subgid}`,
   });
-  t.match(await runStep(systemUserStep(files), true), { state: 'missing' });
+  for (const step of [systemUserStep(files), ...egressUserSteps(files)])
+    t.match(await runStep(step, true), { state: 'missing' });
 });
 
 test('a stray controller is one that stayed on cgroup2 while memory is on v1', async (t) => {
