@@ -6,6 +6,7 @@ import { CofferdamError } from '../../base/errors.ts';
 import type { Limits } from '../../policy/limits.ts';
 import type { Used } from './bounds.ts';
 import type { Numbers, RunIdentity } from './header.ts';
+import type { AskAbout } from './hold.ts';
 import { RunDoor } from './runDoor.ts';
 
 export interface BridgeOptions {
@@ -20,6 +21,8 @@ export interface BridgedRun {
   readonly tool: string | undefined;
   readonly profile: string;
   readonly limits: Limits;
+  /** `network.onDeny: ask`: told where each connection's first request leads, which waits until it settles. */
+  readonly ask?: AskAbout | undefined;
 }
 
 /** Where the proxy listens, and what it calls tools and profiles. */

@@ -38,6 +38,16 @@ export class Connection {
     }
   }
 
+  /** Passes on what the guest sent before there was a connection. */
+  begin(bytes: Buffer, ended: boolean): void {
+    const { client, upstream, bounds, onSpent } = this.request;
+    this.spoke = true;
+    bounds.count('out', bytes.length, this.lastActive);
+    if (upstream.write(bytes)) client.resume();
+    if (ended) upstream.end();
+    if (bounds.isSpent()) onSpent();
+  }
+
   private join(from: Socket, to: Socket, direction: 'out' | 'in'): void {
     const { bounds, onSpent } = this.request;
     from.on('data', (chunk: Buffer) => {

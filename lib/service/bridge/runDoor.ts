@@ -5,6 +5,7 @@ import { Bounds, type Excess } from './bounds.ts';
 import type { BridgedRun, BridgeSummary, Upstream } from './bridge.ts';
 import { Connection } from './connection.ts';
 import { encodeHeader, type RunIdentity } from './header.ts';
+import { type AskAbout, holdFirst } from './hold.ts';
 
 export interface DoorRequest {
   readonly run: BridgedRun;
@@ -45,6 +46,7 @@ export class RunDoor {
   private readonly bounds: Bounds;
   private readonly open = new Set<Connection>();
   private readonly refusing = new Set<Socket>();
+  private readonly closing = new AbortController();
   private refused = 0;
   private counter = 0;
 
@@ -77,11 +79,25 @@ export class RunDoor {
       return;
     }
     const excess = this.bounds.connect(performance.now());
-    if (excess === undefined) this.join(client, upstream);
-    else this.refuse(client, excess);
+    if (excess !== undefined) this.refuse(client, excess);
+    else if (this.run.ask === undefined) this.join(client, upstream);
+    else this.hold(client, this.run.ask);
   }
 
-  private join(client: Socket, { address, port, numbers }: Upstream): void {
+  private hold(client: Socket, ask: AskAbout): void {
+    holdFirst(client, ask, this.closing.signal).then((held) => {
+      // The proxy may be another one by now: it is the one that enforces the answer.
+      const upstream = this.request.upstream();
+      if (held !== undefined && upstream !== undefined) {
+        this.join(client, upstream).begin(held.bytes, held.ended);
+        return;
+      }
+      this.bounds.disconnect();
+      client.destroy();
+    });
+  }
+
+  private join(client: Socket, { address, port, numbers }: Upstream): Connection {
     const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
     socket.write(encodeHeader(this.request.identity, numbers, this.counter++, { address, port }));
     const connection = new Connection({
@@ -95,6 +111,7 @@ export class RunDoor {
       },
     });
     this.open.add(connection);
+    return connection;
   }
 
   private refuse(client: Socket, refusal: Refusal): void {
@@ -136,6 +153,7 @@ export class RunDoor {
 
   close(): BridgeSummary {
     this.server.close();
+    this.closing.abort();
     this.resetAll();
     for (const client of [...this.refusing]) client.destroy();
     return { ...this.bounds.used(), refused: this.refused };
