@@ -1,5 +1,4 @@
 // Owns `firewall denied` and `firewall requests`: what wanted out and was refused, and what is held until somebody answers.
-import { join } from 'node:path';
 import { type Command, createCommand } from 'commander';
 import { tailLines } from '../base/lineLog.ts';
 import { printableJson } from '../base/printable.ts';
@@ -7,6 +6,7 @@ import { policySourceOf } from '../firewall/policySource.ts';
 import { readClock } from '../policy/clock.ts';
 import { parsePolicy, readPolicyText } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
+import { egressFolders } from '../service/egress/folders.ts';
 import { type RequestLine, readRequestLine } from '../service/requests/line.ts';
 import { addLine, type EgressRequest, type Requests, readRequests } from '../service/requests/requests.ts';
 import { requestLog } from '../service/requests/store.ts';
@@ -24,7 +24,7 @@ interface DeniedFlags {
 
 /** Where what is refused is recorded. */
 export function egressFolder({ paths }: CliContext): string {
-  return join(paths.state, 'egress');
+  return egressFolders(paths).logs;
 }
 
 /** The policy in force for the caller, or undefined where there is none. */

@@ -3,9 +3,9 @@ import { type Command, createCommand } from 'commander';
 import { tailLines } from '../base/lineLog.ts';
 import { printable, printableJson } from '../base/printable.ts';
 import { showHost } from '../policy/hostname.ts';
-import { egressLog, type LoggedEntry, readEgressLine } from '../service/egressLog.ts';
+import { accessLog, egressFolders } from '../service/egress/folders.ts';
+import { type LoggedEntry, readEgressLine } from '../service/egress/logEntry.ts';
 import type { CliContext } from './context.ts';
-import { egressFolder } from './firewall-denied.ts';
 import { parseTime } from './logs.ts';
 
 interface LogFlags {
@@ -29,10 +29,10 @@ function entryText({ time, run, tool, profile, method, host, port, result, reaso
 }
 
 async function showLog(context: CliContext, { follow, run, since, json }: LogFlags): Promise<void> {
-  const { signal, terminal } = context;
+  const { paths, signal, terminal } = context;
   const from = since === undefined ? 0 : parseTime(since, Date.now());
   let unreadable = 0;
-  for await (const line of tailLines(egressLog(egressFolder(context)), follow === true ? signal : undefined)) {
+  for await (const line of tailLines(accessLog(egressFolders(paths)), follow === true ? signal : undefined)) {
     const entry = readEgressLine(line);
     if (entry === undefined) unreadable++;
     else if (entry.time >= from && (run === undefined || entry.run === run)) {

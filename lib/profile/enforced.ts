@@ -29,7 +29,6 @@ export const unenforced: readonly Unenforced[] = [
   },
   { path: ['network', 'mode'], what: 'bridge', asked: ({ network }) => other(network.mode, 'none', 'proxy') },
   { path: ['network', 'allow'], what: 'all of it', asked: ({ network }) => listed(network.allow) },
-  { path: ['network', 'onDeny'], what: 'ask', asked: ({ network }) => other(network.onDeny, 'fail') },
   { path: ['services'], what: 'all of it', asked: ({ services }) => listed(services) },
   { path: ['ports'], what: 'all of it', asked: ({ ports }) => listed(ports) },
 ];

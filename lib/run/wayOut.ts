@@ -23,6 +23,8 @@ export type OpenWayOut = (asked: {
   readonly run: string;
   readonly tool: string | undefined;
   readonly profile: string;
+  /** `network.onDeny: ask`. */
+  readonly asks: boolean;
 }) => Promise<OpenedWay>;
 
 /** What a run's result and receipt say; `problem` in place of counts that nobody knows. */
@@ -59,8 +61,9 @@ export async function openWay(
   run: string,
   openWayOut: OpenWayOut | undefined,
 ): Promise<OpenedWay | undefined> {
-  const { mode, principal } = profile.network;
-  return mode === 'proxy' ? openWayOut?.({ run, tool: principal, profile: profileName }) : undefined;
+  const { mode, principal, onDeny } = profile.network;
+  if (mode !== 'proxy') return undefined;
+  return openWayOut?.({ run, tool: principal, profile: profileName, asks: onDeny === 'ask' });
 }
 
 /** Closes it. Never throws: the program has run, and that its counts are lost does not unmake the result. */

@@ -2,9 +2,17 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { writeEgress } from '../../lib/service/egressLog.ts';
+import { appendLines } from '../../lib/base/lineLog.ts';
+import { accessLog } from '../../lib/service/egress/folders.ts';
 import { makeWorld, person } from './firewallWorld.ts';
 import { hostileNames } from './hostileNames.ts';
+
+const writeEgress = (logs: string, entries: readonly object[]) =>
+  appendLines(
+    accessLog({ logs }),
+    entries.map((one) => JSON.stringify(one)),
+    true,
+  );
 
 const entry = {
   ...{

@@ -8,6 +8,7 @@ import type { Paths } from '../../base/paths.ts';
 import { policySourceOf } from '../../firewall/policySource.ts';
 import { followWall } from '../../firewall/wall.ts';
 import { readClock } from '../../policy/clock.ts';
+import { loadHostConfig } from '../../profile/hostConfig.ts';
 import { findSquid } from '../squid/binary.ts';
 import { ensureEgressFolders, wallPlaces } from './folders.ts';
 import { readLineMessages, writeMessage } from './lineSocket.ts';
@@ -119,8 +120,8 @@ class Service implements Daemon {
   private async act(request: EgressRequest, opened: Set<string>): Promise<unknown> {
     switch (request.do) {
       case 'run': {
-        const { id, tool, profile } = request;
-        const way = await this.way.open({ run: id, tool: tool ?? undefined, profile });
+        const { id, tool, profile, asks } = request;
+        const way = await this.way.open({ run: id, tool: tool ?? undefined, profile, asks });
         opened.add(id);
         return way;
       }
@@ -177,6 +178,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       folders,
       uid,
       source: () => policySourceOf(paths, uid),
+      ceiling: () => loadHostConfig(paths.hostConfig).approvals,
       squid: { binary: findSquid('off'), identity: squidIdentity(uid) },
       say,
     });

@@ -18,6 +18,8 @@ export const requestSchema = z.discriminatedUnion('do', [
     id,
     tool: scopeNames.tool.nullable(),
     profile: z.string().min(1).max(128),
+    /** `network.onDeny: ask`. */
+    asks: z.boolean(),
   }),
   z.strictObject({ do: z.literal('end'), id }),
   /** Looks at the policy now, rather than at the next tick. */

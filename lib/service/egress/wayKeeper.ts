@@ -2,13 +2,17 @@
 import { CofferdamError, messageOf } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { FirewallStatus } from '../../firewall/status.ts';
+import { readClock } from '../../policy/clock.ts';
 import { appliesTo } from '../../policy/decide.ts';
 import { decideLimits, type Limits } from '../../policy/limits.ts';
 import type { PolicySource } from '../../policy/load.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { type Approvals, leastApprovals, type Policy } from '../../policy/policy.ts';
 import { type Bridge, type BridgedRun, startBridge } from '../bridge/bridge.ts';
+import type { AskAbout } from '../bridge/hold.ts';
+import { type Gate, openGate } from '../requests/gate.ts';
 import { openRequestStore } from '../requests/store.ts';
 import { type RunningSquid, type SquidOptions, startSquid } from '../squid/generation.ts';
+import { grantAsked } from './autoGrant.ts';
 import { accessLog, type EgressFolders } from './folders.ts';
 import { Ledger } from './ledger.ts';
 import { PolicyWatch } from './policyWatch.ts';
@@ -20,9 +24,17 @@ export interface WayOptions {
   readonly uid: number;
   /** Whose policy holds; asked each time, because the host configuration says it. */
   readonly source: () => PolicySource;
+  /** Most that the host's administrator permits to happen to held requests. */
+  readonly ceiling: () => Approvals;
   /** All of a Squid but what the policy and the generation say. */
   readonly squid: Omit<SquidOptions, 'policy' | 'clock' | 'folder' | 'onEntry' | 'dnsServers'>;
   readonly say: (text: string) => void;
+}
+
+/** A way that a run asks for. */
+export interface AskedWay extends Pick<BridgedRun, 'run' | 'tool' | 'profile'> {
+  /** `network.onDeny: ask`. */
+  readonly asks: boolean;
 }
 
 /** How soon a changed policy, or the end of a grant, is seen. */
@@ -41,6 +53,7 @@ export class WayKeeper {
   private readonly options: WayOptions;
   private readonly bridge: Bridge;
   private readonly ledger: Ledger;
+  private readonly gate: Gate;
   private readonly watch: PolicyWatch;
   private readonly proxy: ProxyKeeper;
   private readonly runs = new Map<string, BridgedRun>();
@@ -60,9 +73,18 @@ export class WayKeeper {
       isNeeded: () => this.runs.size > 0,
       say,
     });
+    const store = openRequestStore({ folder: folders.logs, now: Date.now });
+    this.gate = openGate({
+      store,
+      folder: folders.logs,
+      policy: () => this.enforced(),
+      clock: readClock,
+      approvals: () => leastApprovals(this.enforced().approvals, options.ceiling()),
+      grant: (id, asked) => grantAsked(source(), store, id, asked),
+    });
     this.ledger = new Ledger({
       log: accessLog(folders),
-      store: openRequestStore({ folder: folders.logs, now: Date.now }),
+      store,
       adopted: () => this.proxy.current?.adopted,
       onRequest: (run) => this.bridge.countRequests(run, 1),
       onFault: (fault) => this.fail(fault),
@@ -77,6 +99,12 @@ export class WayKeeper {
       dnsServers: asked.policy.dnsServers,
       onEntry: (entry) => this.ledger.add(entry),
     });
+  }
+
+  private enforced(): Policy {
+    const adopted = this.proxy.current?.adopted;
+    if (adopted === undefined) throw new CofferdamError('PROXY_FAILED', this.proxy.problem ?? 'there is no proxy');
+    return adopted.policy;
   }
 
   get size(): number {
@@ -125,6 +153,7 @@ export class WayKeeper {
       if (!changed && this.proxy.current !== undefined) return;
       await this.proxy.adopt(adopted);
       this.bridge.setLimits((run) => limitsOf(adopted.policy, run));
+      this.gate.policyChanged();
     } catch (fault) {
       this.fail(fault);
       throw fault;
@@ -132,11 +161,13 @@ export class WayKeeper {
   }
 
   /** Opens the way of a run. Throws what the policy or the proxy stops it with, and ID_IN_USE. */
-  async open(asked: Omit<BridgedRun, 'limits'>): Promise<{ readonly folder: string; readonly policy: string }> {
+  async open({ asks, ...asked }: AskedWay): Promise<{ readonly folder: string; readonly policy: string }> {
     await this.refresh();
     const adopted = this.proxy.current?.adopted;
     if (adopted === undefined) throw new CofferdamError('PROXY_FAILED', this.proxy.problem ?? 'there is no proxy');
-    const run = { ...asked, limits: limitsOf(adopted.policy, asked) };
+    const { run: id, tool, profile } = asked;
+    const ask: AskAbout = (target, signal) => this.gate.ask({ run: id, tool, profile, ...target, signal });
+    const run = { ...asked, limits: limitsOf(adopted.policy, asked), ...(asks ? { ask } : {}) };
     const { folder } = await this.bridge.addRun(run);
     this.runs.set(run.run, run);
     this.ledger.begin(run.run);
@@ -167,6 +198,7 @@ export class WayKeeper {
 
   async close(): Promise<void> {
     clearInterval(this.ticking);
+    this.gate.close();
     this.bridge.close();
     await this.proxy.stop();
     this.ledger.flush();

@@ -14,6 +14,8 @@ export interface WayOutRequest {
   /** Id of the tool whose rules apply, beside those of the profile. */
   readonly tool: string | undefined;
   readonly profile: string;
+  /** Whether a refused request waits for a person's answer: `network.onDeny: ask`. */
+  readonly asks: boolean;
 }
 
 export interface OpenWayOut {
@@ -32,9 +34,9 @@ const tries = 3;
 
 async function open(
   daemon: EgressConnection,
-  { run, tool, profile }: WayOutRequest,
+  { run, tool, profile, asks }: WayOutRequest,
 ): Promise<Pick<OpenWayOut, 'folder' | 'policy'>> {
-  return daemon.ask({ do: 'run', id: run, tool: tool ?? null, profile }, openedSchema);
+  return daemon.ask({ do: 'run', id: run, tool: tool ?? null, profile, asks }, openedSchema);
 }
 
 /**

@@ -1,7 +1,6 @@
-// Owns the egress log: every request that a sandbox made through the proxy, a JSON object a line, bounded. `firewall log` and `replay` read it.
+// Owns reading the egress log: a JSON object a line, an AccessEntry as the daemon wrote it. `firewall log` and `replay` take it.
 import { z } from 'zod';
-import { appendLines, type LineLog } from '../base/lineLog.ts';
-import { egressEntry } from '../policy/replay.ts';
+import { egressEntry } from '../../policy/replay.ts';
 
 const text = z.string().max(4000).nullish();
 const amount = z.number().int().min(0).default(0);
@@ -22,21 +21,6 @@ const entrySchema = z.object({
 });
 
 export type LoggedEntry = z.output<typeof entrySchema>;
-
-/** The log in `folder` (`<paths.state>/egress`): at most 32 MiB. */
-export function egressLog(folder: string): LineLog {
-  return { folder, name: 'access', kept: 3, rotateAt: 8 << 20 };
-}
-
-/** Appends entries; one process does. Throws DISK_FULL, TOOL_FAILED. */
-export function writeEgress(folder: string, entries: readonly object[]): void {
-  if (entries.length > 0)
-    appendLines(
-      egressLog(folder),
-      entries.map((entry) => JSON.stringify(entry)),
-      true,
-    );
-}
 
 /** The line of a log, or undefined where it is none of ours. */
 export function readEgressLine(line: string): LoggedEntry | undefined {
