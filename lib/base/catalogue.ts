@@ -1,5 +1,6 @@
 // Owns the list of all error codes: exit status, what happened, what to do next. docs/errors.md is generated from it.
 import { firewallErrors } from './firewallErrors.ts';
+import { portErrors } from './portErrors.ts';
 import { sandboxErrors } from './sandboxErrors.ts';
 
 export interface CatalogueEntry {
@@ -221,6 +222,7 @@ const entries = {
     remedy: 'see: sandbox doctor',
   },
   ...firewallErrors,
+  ...portErrors,
   INTERNAL: {
     exit: 125,
     meaning: 'Something happened that we did not foresee.',

@@ -1,13 +1,14 @@
 // Owns writing an item of a YAML list, in block and in flow form, so that it reads back as the same words.
 
-/** An item of a list: a word, or a flat map of words. */
-export type Item = string | Readonly<Record<string, string>>;
+/** An item of a list: a word, or a flat map of words and whole numbers. */
+export type Item = string | Readonly<Record<string, string | number>>;
 
 /** What a plain scalar may be so that nobody reads anything else in it. */
 const plain = /^[A-Za-z][A-Za-z0-9._@-]*(?::[0-9]+)?$/;
 const special = /^(?:true|false|null)$/i;
 
-function word(text: string): string {
+function word(text: string | number): string {
+  if (typeof text === 'number') return String(text);
   return plain.test(text) && !special.test(text) ? text : JSON.stringify(text);
 }
 

@@ -20,6 +20,7 @@ import { killCommand } from './kill.ts';
 import { logsCommand } from './logs.ts';
 import { pauseCommand, unpauseCommand } from './pause.ts';
 import { planCommand } from './plan.ts';
+import { portsCommand } from './ports.ts';
 import { profileCommand } from './profile.ts';
 import { inspectCommand, psCommand } from './ps.ts';
 import { receiptCommand } from './receipt.ts';
@@ -61,6 +62,7 @@ export function addCommands(program: Command, context: CliContext): void {
     diffCommand(context),
     applyCommand(context),
     planCommand(context),
+    portsCommand(context),
     profileCommand(context),
     imageCommand(context, runInside),
     verifyCommand(context),

@@ -12,6 +12,7 @@ export interface CreateFlags {
   workspace?: string;
   env: string[];
   label: string[];
+  publish: string[];
   ttl?: string;
   idle?: string;
   memory?: string;
@@ -27,6 +28,7 @@ Examples:
   sandbox exec work -- python3 -c 'print("hello")'
   sandbox create -p python-tools --name fix --workspace ./project:copy --start   # then: sandbox stop fix; sandbox diff fix
   sandbox create -p node-tools --ttl 2h --idle 10m --label task=7 -- node server.js
+  sandbox create -p node-tools --name web --publish 3000 --start -- node server.js   # see: sandbox inspect web
 
 Without a command it runs one that only waits, to be executed into. It has no terminal, and nothing on
 its standard input. Without --ttl it ends when the host's ceiling says so (limits.timeout). A workspace
@@ -38,8 +40,8 @@ function collect(value: string, list: string[]): string[] {
 
 async function createAction(command: string[], flags: CreateFlags, context: CliContext): Promise<void> {
   const host = hostOf(context);
-  const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, env, label } = flags;
-  const overrides = { memory, cpus, pids, engine, env, labels: label };
+  const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, env, label, publish } = flags;
+  const overrides = { memory, cpus, pids, engine, env, labels: label, publish };
   const sandbox = await createSandbox({ profile, workspace, name, ttl, idle, command, overrides }, host);
   if (flags.start === true) {
     try {
@@ -67,6 +69,12 @@ export function createSandboxCommand(context: CliContext): Command {
     )
     .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
     .option('-l, --label <name=value>', 'label, to find it by; repeatable', collect, [])
+    .option(
+      '--publish <port>',
+      '[NAME:|PORT:]PORT-INSIDE: lead a registered port of this host inside; repeatable',
+      collect,
+      [],
+    )
     .option('--ttl <duration>', 'end it so long after its start, such as 2h')
     .option('--idle <duration>', 'end it after so long without output and without an exec')
     .option('--memory <size>', 'memory and swap, such as 512m')

@@ -3,7 +3,6 @@
 import { join } from 'node:path';
 import { type Command, createCommand } from 'commander';
 import { readTextIfPresent } from '../base/files.ts';
-import { printable } from '../base/printable.ts';
 import type { Finding, Level } from '../engine/doctor/check.ts';
 import { examine } from '../engine/doctor/examine.ts';
 import { selectEngine, selectIsolating } from '../engine/select.ts';
@@ -12,17 +11,9 @@ import type { EngineSettings } from '../engine/types.ts';
 import { definedImages } from '../image/definition.ts';
 import { loadHostConfig } from '../profile/hostConfig.ts';
 import type { CliContext, Terminal } from './context.ts';
+import { doctorPortsCommand } from './doctor-ports.ts';
+import { formatFinding } from './finding.ts';
 import { printJson } from './print.ts';
-
-const colours: Readonly<Record<Level, string>> = { ok: '32', warn: '33', fail: '31' };
-
-/** `ok    kernel.version  Linux 6.1`, and the remedy on a line of its own. */
-export function formatFinding({ level, id, seen, remedy }: Finding, colour: boolean): string {
-  const word = level.padEnd(4);
-  const shown = colour ? `\u001b[${colours[level]}m${word}\u001b[0m` : word;
-  const next = remedy === undefined ? '' : `      ${printable(remedy, 300)}\n`;
-  return `${shown}  ${printable(id, 100)}  ${printable(seen, 400)}\n${next}`;
-}
 
 function summary(terminal: Terminal, engine: string, runs: boolean, findings: readonly Finding[]): void {
   const count = (level: Level) => findings.filter((finding) => finding.level === level).length;
@@ -43,6 +34,7 @@ async function findWanted(name: string, settings: EngineSettings): Promise<strin
 export function doctorCommand(context: CliContext): Command {
   return createCommand('doctor')
     .description('Show what this host has and lacks; exit 1 when the engine cannot run')
+    .enablePositionalOptions()
     .option('--engine <name>', 'the engine that must be able to run (default: that of the host configuration)')
     .option('--json', 'print {runs, engine, findings}')
     .addHelpText('after', '\nExample:\n  sandbox doctor --engine podman')
@@ -69,5 +61,6 @@ export function doctorCommand(context: CliContext): Command {
         summary(terminal, engine, runs, findings);
       }
       if (!runs) context.exit(1);
-    });
+    })
+    .addCommand(doctorPortsCommand(context));
 }

@@ -13,6 +13,7 @@ import { isLive, readClock } from '../policy/clock.ts';
 import { loadPolicy, policyFileOf } from '../policy/load.ts';
 import { webPorts } from '../policy/pattern.ts';
 import type { Policy } from '../policy/policy.ts';
+import { readHostRegistry } from '../run/ports/registryFile.ts';
 import type { CliContext } from './context.ts';
 
 /** The wall is one for the whole host: root's files, whoever asks. */
@@ -30,7 +31,7 @@ const read = (file: string) => readTextIfPresent(file, 16 << 20) ?? '';
 // Accounts of packages: what keeps a host alive (apt, time, leases, resolver). People and services of their own are listed ports.
 const systemAccounts = { first: 0, last: 999 };
 
-/** The model of this host. Throws POLICY_MISSING without a policy of root's, FIREWALL_INPUT where the policy allows what nothing here could do. */
+/** The model of this host; its ports are those of root's ports.yaml. Throws POLICY_MISSING without a policy of root's, FIREWALL_INPUT where the policy allows what nothing here could do. */
 export function readModel(context: CliContext): FirewallModel {
   const paths = hostPaths(context);
   const policy = loadPolicy({ file: policyFileOf(paths), uid: 0 });
@@ -58,7 +59,11 @@ function buildModel(policy: Policy, paths: Paths): FirewallModel {
     privateNetworks: exceptions.flatMap(({ networks }) => networks),
     dnsServers: dnsServers.length > 0 ? dnsServers : findNameServers(read('/etc/resolv.conf')),
     sandboxInterfaces: [],
-    ports: [],
+    ports: (readHostRegistry(paths)?.registrations ?? []).map(({ protocol, address, port }) => ({
+      protocol,
+      address,
+      port,
+    })),
     hostUids: [systemAccounts],
   };
 }

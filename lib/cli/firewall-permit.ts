@@ -13,12 +13,22 @@ alone and it holds against them too.`;
 export const yesFlag = '--yes';
 export const yesAbout = 'as root: let more out although no person is at a terminal';
 
+/** Throws WIDENING_REFUSED for `widening`, unless a person or root asked for it; `what` completes "refused". */
+export function refuseWidening(
+  { terminal, uid }: Pick<CliContext, 'terminal' | 'uid'>,
+  yes: boolean,
+  what: string,
+  widening: readonly string[],
+): void {
+  if (widening.length === 0 || (terminal.inIsTerminal && terminal.errIsTerminal) || (yes && uid === 0)) return;
+  const why = yes ? `${yesFlag} is for root` : 'no person is at a terminal';
+  throw new CofferdamError('WIDENING_REFUSED', `refused ${what}: ${why}`, { details: widening });
+}
+
 /** A judge of changes that throws WIDENING_REFUSED for those that let more out, unless a person or root asked for them. */
-export function permitWidening({ terminal, uid }: CliContext, yes: boolean): (changes: readonly Change[]) => void {
+export function permitWidening(context: CliContext, yes: boolean): (changes: readonly Change[]) => void {
   return (changes) => {
     const widening = changes.filter(({ effect }) => effect === 'widens').map(({ text }) => text);
-    if (widening.length === 0 || (terminal.inIsTerminal && terminal.errIsTerminal) || (yes && uid === 0)) return;
-    const why = yes ? `${yesFlag} is for root` : 'no person is at a terminal';
-    throw new CofferdamError('WIDENING_REFUSED', `refused to let more out: ${why}`, { details: widening });
+    refuseWidening(context, yes, 'to let more out', widening);
   };
 }

@@ -23,7 +23,7 @@ export function printPlan(context: CliContext, plan: Plan, format: PlanFormat): 
     printJson(terminal, { digest: plan.digest, directory: plan.directory, engine: plan.engine, inputs });
     return;
   }
-  const { limits, network, user, workspace } = plan.profile;
+  const { limits, network, ports, user, workspace } = plan.profile;
   const lines = [
     ['plan', plan.digest],
     ['folder', plan.directory],
@@ -33,6 +33,7 @@ export function printPlan(context: CliContext, plan: Plan, format: PlanFormat): 
     ['user', `${user.uid}:${user.gid}`],
     ['workspace', workspace.mode],
     ['network', network.mode],
+    ...ports.map(({ container }) => ['port', `${container} inside`]),
     [
       'limits',
       `memory ${formatSize(limits.memory)}, cpus ${limits.cpus}, pids ${limits.pids}, timeout ${limits.timeout / 1000} s`,

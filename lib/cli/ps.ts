@@ -1,6 +1,7 @@
 // Owns `sandbox ps` and `sandbox inspect`.
 import { type Command, createCommand } from 'commander';
 import { printable } from '../base/printable.ts';
+import { placeText } from '../policy/ports/registry.ts';
 import { describeAll, describeSandbox, type SandboxDescription } from '../run/life/describe.ts';
 import { type Execution, listExecutions } from '../run/life/execs.ts';
 import { compileFilters } from '../run/life/filter.ts';
@@ -59,6 +60,15 @@ function columnsAt(now: number, whole: boolean): Column<SandboxDescription>[] {
       header: 'EXIT',
       value: ({ state }) => (state.exitCode === null ? '' : `${state.exitCode}`),
       json: ({ state }) => state.exitCode,
+    },
+    {
+      name: 'Ports',
+      header: 'PORTS',
+      value: ({ ports, state }) =>
+        state.pid === null
+          ? ''
+          : ports.map((one) => `${placeText({ protocol: 'tcp', ...one })}->${one.container}`).join(', '),
+      json: ({ ports }) => ports,
     },
     {
       name: 'Labels',

@@ -19,6 +19,7 @@ interface RunFlags {
   workspace?: string;
   env: string[];
   label: string[];
+  publish: string[];
   stdin?: true;
   tty?: true;
   timeout?: string;
@@ -42,6 +43,7 @@ Examples:
   sandbox run --profile python-tools -- python3 -c 'print(6 * 7)'
   sandbox run --profile python-tools --workspace ./project:copy -- pytest -q     # then: sandbox diff RUN
   sandbox run --profile node-tools --workspace ./app:rw -- npm test
+  sandbox run --profile python-tools --publish 8000 -- python3 -m http.server 8000
   echo data | sandbox run --profile base-tools --stdin -- wc -c
   sandbox run --profile base-tools -it -- bash
   sandbox run --profile base-tools --network proxy -- curl https://example.org  # firewall allow example.org
@@ -98,10 +100,10 @@ async function runAction(argv: string[], flags: RunFlags, context: CliContext, c
   checkCommand(argv, flags, command);
   if (flags.dryRun !== true) checkTerminal(flags, context);
   const host = hostOf(context);
-  const { memory, cpus, pids, timeout, engine, isolation, network, tool, env, label } = flags;
+  const { memory, cpus, pids, timeout, engine, isolation, network, tool, env, label, publish } = flags;
   const wish = {
     profile: flags.profile,
-    overrides: { memory, cpus, pids, timeout, engine, isolation, network, tool, env, labels: label },
+    overrides: { memory, cpus, pids, timeout, engine, isolation, network, tool, env, labels: label, publish },
     workspace: flags.workspace,
     terminal: flags.tty === true,
   };
@@ -151,6 +153,12 @@ export function runCommand(context: CliContext): Command {
         'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
       )
       .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
+      .option(
+        '--publish <port>',
+        '[NAME:|PORT:]PORT-INSIDE: lead a registered port of this host inside; repeatable',
+        collect,
+        [],
+      )
       .option('-i, --stdin', 'pass our standard input on; otherwise the program has an empty one')
       .option('-t, --tty', 'give the program a terminal of its own; with -i it is used through ours (crun)')
       .option('--timeout <duration>', 'wall-clock limit, such as 30s or 5m')

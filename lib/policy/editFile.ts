@@ -1,13 +1,10 @@
-// Owns changing firewall.yaml on disk: one writer at a time, what it widens judged before it is written, whole or not at all.
-import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { ensureDirectory, writeFileAtomic } from '../base/files.ts';
-import { takeFolderLock } from '../base/lock.ts';
+// Owns changing firewall.yaml on disk: what an edit widens is judged before it is written.
 import type { Clock } from './clock.ts';
 import { type Change, diffPolicies } from './diff.ts';
 import { editPolicy, emptyPolicy, type PolicyEdit } from './edit.ts';
-import { followPolicyLink, type PolicySource, parsePolicy, readPolicyText } from './load.ts';
+import { type PolicySource, parsePolicy } from './load.ts';
 import type { Policy } from './policy.ts';
+import { rewriteFile } from './rewrite.ts';
 
 export interface EditRequest extends PolicySource {
   readonly edit: PolicyEdit;
@@ -23,30 +20,17 @@ export interface EditOutcome {
   readonly changes: readonly Change[];
 }
 
-// Root's is for all to read, as its config.yaml is: a user may ask what the host forbids.
-function modeOf(file: string, uid: number): number {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found === undefined ? (uid === 0 ? 0o644 : 0o600) : found.mode & 0o755;
-}
-
 /**
  * Makes the edit, in a new file where there is none. Throws what editPolicy(), `permit` and writing throw
  * (POLICY_EDIT, RULE_UNKNOWN, CONFIG_UNREADABLE, YAML_INVALID, CONFIG_INVALID, DISK_FULL, TOOL_FAILED).
  */
 export async function editPolicyFile({ file, uid, edit, clock, permit }: EditRequest): Promise<EditOutcome> {
-  const folder = dirname(file);
-  ensureDirectory(folder, uid === 0 ? 0o755 : 0o700);
-  const lock = await takeFolderLock(followPolicyLink(folder));
-  try {
-    const text = readPolicyText({ file, uid }) ?? emptyPolicy;
+  return rewriteFile({ file, uid }, (found) => {
+    const text = found ?? emptyPolicy;
     const edited = editPolicy(text, file, edit, clock);
     const policy = parsePolicy(edited, file);
     const changes = diffPolicies(parsePolicy(text, file), policy);
     permit(changes);
-    const target = followPolicyLink(file);
-    if (edited !== text) writeFileAtomic(target, edited, modeOf(target, uid));
-    return { policy, changes };
-  } finally {
-    lock.release();
-  }
+    return { text: edited === text ? undefined : edited, result: { policy, changes } };
+  });
 }

@@ -30,7 +30,6 @@ export const unenforced: readonly Unenforced[] = [
   { path: ['network', 'mode'], what: 'bridge', asked: ({ network }) => other(network.mode, 'none', 'proxy') },
   { path: ['network', 'allow'], what: 'all of it', asked: ({ network }) => listed(network.allow) },
   { path: ['services'], what: 'all of it', asked: ({ services }) => listed(services) },
-  { path: ['ports'], what: 'all of it', asked: ({ ports }) => listed(ports) },
 ];
 
 /** Throws NOT_YET_ENFORCED, with all findings, when the profile asks for what this version can't enforce. */

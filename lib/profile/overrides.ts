@@ -8,7 +8,7 @@ import { refuseUnenforced } from './enforced.ts';
 import { checkEnvironment } from './environment.ts';
 import type { HostConfig } from './hostConfig.ts';
 import type { LoadedProfile } from './load.ts';
-import { type Profile, profileSchema } from './schema.ts';
+import { mostPorts, type Profile, profileSchema } from './schema.ts';
 
 /** As the words stand on the command line. */
 export interface Overrides {
@@ -27,6 +27,8 @@ export interface Overrides {
   readonly tool?: string | undefined;
   /** The mode of `--workspace DIR:mode`. */
   readonly workspace?: string | undefined;
+  /** `[NAME:|PORT:]CONTAINER`, each; beside the profile's own. */
+  readonly publish?: readonly string[] | undefined;
   /** `name=value`, each. */
   readonly labels?: readonly string[] | undefined;
 }
@@ -42,6 +44,7 @@ const flagOf: Readonly<Record<string, string>> = {
   'workspace.mode': '--workspace',
   'network.mode': '--network',
   'network.principal': '--tool',
+  ports: '--publish',
   labels: '--label',
 };
 
@@ -72,6 +75,21 @@ function toPairs(words: readonly string[], flag: string, code: 'ENV_INVALID' | '
   return Object.fromEntries(pairs);
 }
 
+// Before the colon a port of the host, or the name of a registration: no name is digits alone.
+function toPort(word: string): Profile['ports'][number] {
+  const [, before, container = ''] = /^(?:([^:]*):)?([0-9]{1,5})$/.exec(word) ?? [];
+  if (container === '') {
+    const remedy = 'write it as --publish 8000, --publish 8080:8000 or --publish NAME:8000';
+    throw new CofferdamError('VALUE_INVALID', `--publish: "${printable(word, 120)}" is no port`, { remedy });
+  }
+  const host = before !== undefined && /^[0-9]{1,5}$/.test(before) ? Number(before) : undefined;
+  return {
+    container: Number(container),
+    host: host ?? 0,
+    ...(before === undefined || host !== undefined ? {} : { name: before }),
+  };
+}
+
 /** Variables of `--env NAME=value`, checked. Throws ENV_INVALID, ENV_SECRET (never with the value). */
 export function parseEnvironment(words: readonly string[]): Readonly<Record<string, string>> {
   const env = toPairs(words, '--env', 'ENV_INVALID');
@@ -91,6 +109,7 @@ function toKeys(flags: Overrides) {
     limits,
     env: toPairs(flags.env ?? [], '--env', 'ENV_INVALID'),
     labels: toPairs(flags.labels ?? [], '--label', 'VALUE_INVALID'),
+    ports: (flags.publish ?? []).map(toPort),
     ...(flags.engine === undefined ? {} : { engine: flags.engine }),
     ...(flags.isolation === undefined ? {} : { isolation: flags.isolation }),
     ...(flags.workspace === undefined ? {} : { workspace: { mode: flags.workspace } }),
@@ -140,6 +159,7 @@ export function applyOverrides(
       mode: given(flags.network, asked.network.mode, profile.network.mode),
       principal: given(flags.tool, asked.network.principal, profile.network.principal),
     },
+    ports: [...profile.ports, ...asked.ports],
     workspace: { ...profile.workspace, mode: given(flags.workspace, asked.workspace.mode, profile.workspace.mode) },
     limits: {
       ...profile.limits,
@@ -149,5 +169,7 @@ export function applyOverrides(
       timeout: given(flags.timeout, asked.limits.timeout, profile.limits.timeout),
     },
   };
+  if (changed.ports.length > mostPorts)
+    throw new CofferdamError('VALUE_INVALID', `--publish: with those of the profile more than ${mostPorts} ports`);
   return holdToCeiling(changed, ceiling, (path) => flagAt(path) ?? loaded.where(path)).profile;
 }

@@ -163,6 +163,9 @@ const network = z
   .prefault({})
   .describe('The way out.');
 
+/** What the supervisor takes (lib/run/native/options.h). */
+export const mostPorts = 16;
+
 export const profileSchema = z
   .strictObject({
     extends: name.optional().describe('Another profile; this one may only tighten it.'),
@@ -197,12 +200,24 @@ export const profileSchema = z
     ports: z
       .array(
         z.strictObject({
-          container: z.int().min(1).max(65_535).describe('Port that the program listens on.'),
-          host: z.int().min(0).max(65_535).default(0).describe('Port on the host. Default 0: any free one.'),
+          container: z.int().min(1).max(65_535).describe('TCP port that the program listens on, at 127.0.0.1.'),
+          host: z
+            .int()
+            .min(0)
+            .max(65_535)
+            .default(0)
+            .describe('Port of the host; it must be registered for the name. Default 0: that of the name.'),
+          name: z
+            .string()
+            .max(80)
+            .regex(/^(?![0-9]+$)[a-z0-9][a-z0-9._-]*$/, 'not a name; lower-case letters, digits, ".", "_", "-"')
+            .optional()
+            .describe('Name of the registration. Default: SANDBOX.CONTAINER, for `run` PROFILE.CONTAINER.'),
         }),
       )
+      .max(mostPorts)
       .default([])
-      .describe('Ports published on the host.'),
+      .describe('Ports published on the host, as ports.yaml lets them: docs/ports.md.'),
     seccomp: z.enum(['default']).default('default').describe('The syscall filter. There is no way to switch it off.'),
     labels: z
       .record(z.string().regex(/^[a-z0-9][a-z0-9._/-]{0,62}$/, 'not a label name'), z.string().max(256))

@@ -113,7 +113,7 @@ export const tightenRules: Rules<Profile> = {
     onDeny: inOrder(['fail', 'ask']),
   },
   services: subset(({ name, port }) => `${name} at port ${port}`),
-  ports: subset(({ container, host }) => `${container} at the host's ${host}`),
+  ports: subset(({ container, host, name }) => `${container} at the host's ${name ?? ''}:${host}`),
   seccomp: inOrder(['default']),
   labels: free,
 };

@@ -6,6 +6,7 @@ import { dropArtifactsFolder, prepareArtifactsFolder } from './artifactsFolder.t
 import { runFolders } from './folders.ts';
 import { type Invoked, invokePlan } from './invoke.ts';
 import { placeWorkspace } from './placeWorkspace.ts';
+import { type PublishedPort, publishedText, publishPorts } from './ports/publish.ts';
 import { type Host, type PlanWish, type Prepared, preparePlan } from './prepare.ts';
 import { reapRuns } from './reap.ts';
 import { awaitRun } from './receipt/awaited.ts';
@@ -29,13 +30,14 @@ export interface RunRequest extends Omit<PlanWish, 'collectsArtifacts'> {
 
 type Ran = Omit<RunResult, 'receipt' | 'receiptProblem'>;
 
-/** What became of a run beside its program: what was set aside, what was let out. */
+/** What became of a run beside its program: what led in, what was set aside, what was let out. */
 interface Around {
+  readonly ports: readonly PublishedPort[];
   readonly setAside: readonly SetAside[];
   readonly egress: Egress | undefined;
 }
 
-function toResult(invoked: Invoked, prepared: Prepared, { setAside, egress }: Around): Ran {
+function toResult(invoked: Invoked, prepared: Prepared, { ports, setAside, egress }: Around): Ran {
   const { record } = invoked;
   const { profile } = prepared;
   return {
@@ -56,6 +58,7 @@ function toResult(invoked: Invoked, prepared: Prepared, { setAside, egress }: Ar
     artifactsRefusedMore: invoked.artifactsRefusedMore,
     egress: { allowed: egress?.allowed ?? 0, denied: egress?.denied ?? 0 },
     ...(egress?.problem === undefined ? {} : { egressProblem: egress.problem }),
+    ports,
     labels: profile.labels,
     workspace: { copy: profile.workspace.mode === 'copy', setAside },
     error: null,
@@ -124,10 +127,12 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
   const taskId = request.taskId === undefined ? undefined : checkId(request.taskId, '--task-id');
   const jobId = request.jobId === undefined ? undefined : checkId(request.jobId, '--job-id');
   const prepared = await preparePlan({ ...request, collectsArtifacts: request.artifacts !== undefined }, host);
-  const artifacts = await findArtifactsFolder(request, prepared, host).catch((error: unknown) => {
+  const releaseClaim = (error: unknown) => {
     prepared.workspace?.claim.release();
     throw error;
-  });
+  };
+  const ports = await publishPorts(prepared.profile.ports, prepared.plan.profileName, host).catch(releaseClaim);
+  const artifacts = await findArtifactsFolder(request, prepared, host).catch(releaseClaim);
   const undoFolder = () => (artifacts === undefined ? undefined : dropArtifactsFolder(artifacts));
   const around = await placeWorkspace(prepared, id, host).catch((error: unknown) => {
     undoFolder();
@@ -147,7 +152,9 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
     workspace: around.source,
     wayOut: way?.folder,
     timeoutMs: prepared.profile.limits.timeout,
+    ports,
   };
+  for (const one of ports) host.notice(publishedText(one));
   const { output, stdin, terminal } = request;
   let invoked: Invoked;
   try {
@@ -173,6 +180,6 @@ async function runOnce(request: RunRequest, id: string, host: Host): Promise<{ r
     throw error;
   }
   const egress = await closeWay(way);
-  const beside = { egress, setAside: await around.finish() };
+  const beside = { egress, ports, setAside: await around.finish() };
   return { result: toResult(invoked, prepared, beside), details: describeRun(request, invoked, prepared, beside) };
 }

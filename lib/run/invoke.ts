@@ -7,6 +7,7 @@ import { requireTool } from '../engine/tools.ts';
 import { Capture } from './capture.ts';
 import type { Collected } from './collect.ts';
 import type { Plan } from './plan.ts';
+import { type PublishedPort, publishWord } from './ports/publish.ts';
 import { type Artifact, parseRecord, type RunRecord } from './result.ts';
 
 export interface Bindings {
@@ -22,6 +23,8 @@ export interface Bindings {
   readonly artifacts?: string | undefined;
   /** Milliseconds. */
   readonly timeoutMs?: number | undefined;
+  /** Of the profile, each with its place on the host. */
+  readonly ports?: readonly PublishedPort[];
 }
 
 export interface InvokeOptions {
@@ -50,7 +53,7 @@ export interface Invoked {
 }
 
 function bindingWords({ plan, bindings, output, stdin, terminal }: InvokeOptions): string[] {
-  const { id, taskId, jobId, workspace, wayOut, artifacts, timeoutMs, argv } = bindings;
+  const { id, taskId, jobId, workspace, wayOut, artifacts, timeoutMs, argv, ports = [] } = bindings;
   const captured = output === 'capture';
   const words: Record<string, string | number | undefined> = {
     id,
@@ -68,7 +71,7 @@ function bindingWords({ plan, bindings, output, stdin, terminal }: InvokeOptions
     parent: process.pid,
   };
   const given = Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
-  return [...given, '--', ...argv];
+  return [...given, ...ports.map(publishWord), '--', ...argv];
 }
 
 // With artifacts the run has a mount namespace of its own, in which the launch script mounts their tmpfs; for a plain

@@ -148,6 +148,7 @@ function renderStart(input: LaunchInput): string {
     `--grace-ms ${graceMs}`,
     '$stdin ${terminal:+--terminal}',
     '--stdout-max "$stdout_max" --stderr-max "$stderr_max"',
+    ...(profile.ports.length === 0 ? [] : ['$publish']),
     '--make ${config:+--config "$config"}',
     ...leaves,
     ...limitOptions(input),
@@ -172,7 +173,7 @@ function renderStart(input: LaunchInput): string {
   const words = renderCommand(command.words, command.appendsArguments ? '"$@"' : '');
   const otherwise = '${inputs:+otherwise "$sandbox" $otherwise "$@"}';
   return [
-    '# shellcheck disable=SC2086 # $how, $stdin and $otherwise are words without blanks, or none',
+    '# shellcheck disable=SC2086 # $how, $stdin, $publish and $otherwise are words without blanks, or none',
     shellFunction('start', [`$how "$supervise" \\\n\t${options.join(' \\\n\t')} \\\n\t${words} \\\n\t${otherwise}`]),
   ].join('\n');
 }
@@ -215,6 +216,7 @@ export function renderLaunch(input: LaunchInput): string {
       most_timeout: input.mostTimeout,
       default_idle: input.profile.limits.idle ?? 0,
       makes_terminal: input.command.words.some((word) => typeof word === 'object' && 'terminal' in word) ? 1 : '',
+      port_count: input.profile.ports.length,
     }),
     shellFunction('map_ids', [idArithmetic(ids, input.program)]),
     renderLacking(input),

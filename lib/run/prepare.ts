@@ -190,8 +190,9 @@ function buildFolders(install: string): string[] {
 }
 
 function indexPlan({ wish, plan, loaded, host, folders, needed, callers }: IndexRequest): void {
-  // A way out is opened by Node, for each run.
-  const key = plan.profile.network.mode === 'none' ? quickKey(wish) : undefined;
+  const { network, ports } = plan.profile;
+  // A way out is opened by Node, for each run, and a published port looked up.
+  const key = network.mode === 'none' && ports.length === 0 ? quickKey(wish) : undefined;
   if (key === undefined) return;
   const { paths } = host;
   const registries = registryFiles(paths.imageStores);

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../base/catalogue.ts';
 import { CofferdamError } from '../base/errors.ts';
 import { idPattern } from '../base/ids.ts';
+import type { PublishedPort } from './ports/publish.ts';
 
 export type RunStatus = 'completed' | 'failed' | 'timeout' | 'oom' | 'cancelled' | 'refused';
 export type EndReason = 'exited' | 'signal' | 'timeout' | 'idle' | 'oom' | 'cancelled' | 'output' | 'record' | 'launch';
@@ -62,6 +63,8 @@ export interface RunResult {
   readonly egress: { readonly allowed: number; readonly denied: number };
   /** Why these counts are not known; they are 0 then. */
   readonly egressProblem?: string;
+  /** Ports of the host that led inside while it ran. */
+  readonly ports: readonly PublishedPort[];
   /** The signed receipt: absolute path, and `sha256:` with 64 hex digits over the file. null when it could not be made yet. */
   readonly receipt: { readonly file: string; readonly digest: string } | null;
   /** Why there is none yet; the next command makes it. */
@@ -100,6 +103,7 @@ export function refusedResult(error: CofferdamError, id: string | undefined, now
     artifactsRefused: [],
     artifactsRefusedMore: 0,
     egress: { allowed: 0, denied: 0 },
+    ports: [],
     receipt: null,
     labels: {},
     workspace: { copy: false, setAside: [] },

@@ -37,6 +37,7 @@ const sandbox: Sandbox = {
   },
   run: null,
   starts: 0,
+  ports: [],
 };
 
 function scene(t: Test, bytes: Buffer) {

@@ -105,7 +105,6 @@ export const bad: Record<string, Expected> = {
     'not-permitted-best-effort.yaml:2:3  limits.enforce: best-effort is not permitted on this host',
   ],
   'not-yet-services': ['NOT_YET_ENFORCED', 'not-yet-services.yaml:1:1  services: not yet enforced (1 listed)'],
-  'not-yet-ports': ['NOT_YET_ENFORCED', 'not-yet-ports.yaml:1:1  ports: not yet enforced (1 listed)'],
   'over-ceiling-memory': [
     'HOST_FORBIDS',
     `over-ceiling-memory.yaml:2:3  limits.memory: 17g is more than this host's 16g (${ceiling})`,

@@ -23,6 +23,7 @@ export const crunMatrix: EngineMatrix = {
   env: spec,
   'network.mode none': spec,
   'network.mode proxy': { by: 'spec, init, bridge, Squid' },
+  ports: { by: 'supervisor, registry of ports' },
   'user namespace': spec,
   'own host ids': { by: 'launch script, spec' },
   'plain-user callers': { by: 'newuidmap' },

@@ -1,5 +1,5 @@
 // Owns what docker enforces: what its flags say, and what our gate checks before the program starts.
-import { type Cell, type EngineMatrix, noTerminal, noWayOut, ours, type Refused } from './row.ts';
+import { type Cell, type EngineMatrix, noPorts, noTerminal, noWayOut, ours, type Refused } from './row.ts';
 
 const flag = { by: 'flag' } as const;
 const gate = { by: 'flag, checked by our gate' } as const;
@@ -64,6 +64,7 @@ export const dockerMatrix: EngineMatrix = {
   env: flag,
   'network.mode none': flag,
   'network.mode proxy': noWayOut,
+  ports: noPorts,
   'user namespace': { by: 'userns-remap of the daemon, checked by our gate' },
   'own host ids': {
     lacks: [

@@ -1,6 +1,6 @@
 // Owns what gVisor enforces: the sentry, a kernel in user space, by the spec that it is given; and what it cannot.
 import { formatSize } from '../../base/units.ts';
-import { type EngineMatrix, noTerminal, noWayOut, ours } from './row.ts';
+import { type EngineMatrix, noPorts, noTerminal, noWayOut, ours } from './row.ts';
 
 /**
  * Sentry, gofer and runsc live in the sandbox's own control group: what they need at the least. Measured on 2 cores (ptrace): a
@@ -65,6 +65,7 @@ export const runscMatrix: EngineMatrix = {
   env: { by: 'spec' },
   'network.mode none': { by: 'sentry; network namespace of the sentry' },
   'network.mode proxy': noWayOut,
+  ports: noPorts,
   'user namespace': { by: 'namespaces of our script, spec' },
   'own host ids': { by: 'launch script, namespaces of our script' },
   'plain-user callers': { by: 'newuidmap' },

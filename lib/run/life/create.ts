@@ -16,7 +16,7 @@ import { newSandboxId, type Sandbox, sandboxFolder, writeSandbox } from './sandb
 export interface CreateRequest {
   /** Name of a profile, or a path with a `/`. */
   readonly profile: string;
-  readonly overrides: Pick<Overrides, 'memory' | 'cpus' | 'pids' | 'engine' | 'env' | 'labels'>;
+  readonly overrides: Pick<Overrides, 'memory' | 'cpus' | 'pids' | 'engine' | 'env' | 'labels' | 'publish'>;
   /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. */
   readonly workspace?: string | undefined;
   readonly name?: string | undefined;
@@ -113,8 +113,9 @@ export async function createSandbox(request: CreateRequest, host: Host): Promise
   const wanted = request.name === undefined ? undefined : checkName(request.name);
   const ttlMs = readLifetime(request.ttl, '--ttl', most);
   const idleMs = readLifetime(request.idle, '--idle', most);
-  const { memory, cpus, pids, engine, env, labels } = request.overrides;
-  const overrides = { memory, cpus, pids, engine, env: [...(env ?? [])], labels: [...(labels ?? [])] };
+  const { memory, cpus, pids, engine, env = [], labels = [], publish = [] } = request.overrides;
+  const lists = { env: [...env], labels: [...labels], publish: [...publish] };
+  const overrides = { memory, cpus, pids, engine, ...lists };
   const asked = { profile: request.profile, cwd: host.cwd, workspace: request.workspace, overrides };
   if (request.command.some((word) => word.includes('\0')))
     throw new CofferdamError('ARGUMENT_INVALID', 'an argument of the command holds a NUL');
@@ -137,6 +138,7 @@ export async function createSandbox(request: CreateRequest, host: Host): Promise
       ttlMs,
       idleMs,
       request: asked,
+      ports: [],
       run: null,
       starts: 0,
     };

@@ -10,6 +10,7 @@ import { requireTool } from '../../engine/tools.ts';
 import { quoteLiteral } from '../../engine/words.ts';
 import { sweepFolders } from '../claimSweep.ts';
 import { refuseFailure } from '../invoke.ts';
+import { publishWord } from '../ports/publish.ts';
 import { parseRecord, type RunRecord } from '../result.ts';
 import { logsFolder, type Sandbox, sandboxFolder } from './sandbox.ts';
 import { resultFile } from './state.ts';
@@ -69,7 +70,8 @@ function bindings({ paths, sandbox, run, workspace, writable, timeoutMs }: Launc
     result_fd: 3,
     ...(writable ? { starter: process.pid, afterwards: writeAfterwards(paths, sandbox.id) } : {}),
   };
-  return Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  const given = Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  return [...given, ...sandbox.ports.map(publishWord)];
 }
 
 function startLauncher(request: LaunchRequest): Detached {

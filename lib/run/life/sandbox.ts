@@ -56,8 +56,13 @@ const sandboxSchema = z.strictObject({
       engine: word,
       env: z.array(z.string()),
       labels: z.array(z.string()),
+      publish: z.array(z.string()).optional(),
     }),
   }),
+  /** As of the last start. */
+  ports: z
+    .array(z.strictObject({ name: z.string(), address: z.string(), port: z.int(), container: z.int() }))
+    .default([]),
   /** Id of the run that is, or was last: `ID-N`. null: never started. */
   run: z.string().nullable(),
   starts: z.int().min(0),

@@ -7,6 +7,7 @@ import { findCgroups } from '../../engine/cgroupPlace.ts';
 import { selectEngine } from '../../engine/select.ts';
 import { freeLeftovers } from '../leftovers.ts';
 import { type Around, placeWorkspace } from '../placeWorkspace.ts';
+import { publishPorts } from '../ports/publish.ts';
 import type { Host } from '../prepare.ts';
 import { awaitRun } from '../receipt/awaited.ts';
 import { checkKey } from '../receipt/complete.ts';
@@ -60,9 +61,10 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
     refuseChanged(sandbox, facts);
     const awaited = awaitRun(folders.awaited, run);
     try {
+      const ports = await publishPorts(prepared.profile.ports, sandbox.name, host);
       const around = await placeWorkspace(prepared, run, host);
       const { plan: ours, cgroups, engine } = facts;
-      const started: Sandbox = { ...sandbox, plan: ours, cgroups, engine, run, starts };
+      const started: Sandbox = { ...sandbox, plan: ours, cgroups, engine, ports, run, starts };
       const writable = started.workspace.mode === 'rw';
       // Before anything runs: a run that its sandbox does not know would be nobody's.
       writeSandbox(paths, started);

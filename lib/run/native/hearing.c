@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "children.h"
 #include "smallfile.h"
 
 bool hears_term(pid_t runtime)
@@ -18,11 +19,9 @@ bool hears_term(pid_t runtime)
 	static const char name[] = "\nSigCgt:";
 	char path[64], text[4096];
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", runtime, runtime);
-	if (read_small_file(path, 0, text, sizeof(text)) <= 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%ld/status", strtol(text, NULL, 10));
-	if (read_small_file(path, 0, text, sizeof(text)) <= 0)
+	const pid_t init = find_first_child(runtime);
+	snprintf(path, sizeof(path), "/proc/%d/status", init);
+	if (init == 0 || read_small_file(path, 0, text, sizeof(text)) <= 0)
 		return false;
 	const char *caught = strstr(text, name);
 	return caught != NULL && (strtoull(caught + strlen(name), NULL, 16) >> (SIGTERM - 1) & 1) != 0;

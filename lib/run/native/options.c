@@ -11,7 +11,7 @@
 #define MOST_MS 1000000000000ULL /* 31 years: sums of two stay far from overflow */
 #define MOST_BYTES (1ULL << 60)
 
-enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, LETTERS, HEAD, FLAG, DESCRIPTOR, PID, LIMIT, NUMBERS };
+enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, LETTERS, HEAD, FLAG, DESCRIPTOR, PID, LIMIT, NUMBERS, PORT };
 
 struct rule {
 	const char *name;
@@ -36,6 +36,7 @@ static const struct rule rules[] = {
 	{ "--make", FLAG, FIELD(make), false },
 	{ "--config", PATH, FIELD(config), false },
 	{ "--limit", LIMIT, FIELD(limits), false },
+	{ "--publish", PORT, FIELD(publications), false },
 	{ "--best-effort", FLAG, FIELD(best_effort), false },
 	{ "--seal", FLAG, FIELD(seal), false },
 	{ "--map-uids", NUMBERS, FIELD(map_uids), false },
@@ -107,6 +108,9 @@ static bool take_value(const struct rule *rule, char *text, struct options *out)
 		return true;
 	case LIMIT:
 		return out->limit_count < MOST_LIMITS && parse_limit(text, &out->limits[out->limit_count++]);
+	case PORT:
+		return out->publication_count < MOST_PORTS &&
+		       parse_publication(text, &out->publications[out->publication_count++]);
 	case NUMBERS:
 		*(const char **)field = text;
 		return is_numbers(text);
@@ -149,6 +153,10 @@ static bool is_complete(const struct options *options, const bool *seen)
 	}
 	if ((options->make && options->run_dir == NULL) || (options->limit_count > 0 && !options->make)) {
 		say("supervise: --make needs --run-dir, --limit needs --make");
+		return false;
+	}
+	if (options->publication_count > 0 && (options->enter || options->run_dir == NULL)) {
+		say("supervise: --publish needs --run-dir, and is not for --enter");
 		return false;
 	}
 	if ((options->enter || options->terminal) && options->run_dir == NULL) {
@@ -208,7 +216,7 @@ bool parse_options(int argc, char **argv, struct options *out)
 			return false;
 		}
 		if (seen[rule - rules] && rule->kind != CGROUP && rule->kind != SLOT && rule->kind != VARIABLE &&
-		    rule->kind != LIMIT) {
+		    rule->kind != LIMIT && rule->kind != PORT) {
 			say("supervise: %s is given twice", rule->name);
 			return false;
 		}

@@ -2,15 +2,18 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #define MOST_CGROUPS 8
 #define MOST_SLOTS 4
 #define MOST_VARIABLES 16
 #define MOST_LIMITS 16
+#define MOST_PORTS 16
 #define LIMIT_LETTERS "mnc"
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -20,6 +23,14 @@ struct limit {
 	bool swap;   /* bounds swap: its file may be missing where there is no swap */
 	const char *value;
 	const char *path;
+};
+
+/* A TCP port of the host, and the port on the sandbox's loopback that it leads to. */
+struct publication {
+	const char *text; /* ADDRESS=PORT, for messages */
+	struct sockaddr_storage host;
+	socklen_t size;
+	in_port_t inside; /* in network order, as in `host` */
 };
 
 struct options {
@@ -54,6 +65,8 @@ struct options {
 	char **otherwise;
 	bool enter;    /* the program enters a live sandbox: --cgroup are groups below those of the sandbox */
 	bool terminal; /* the program gets a terminal, from the runtime by the socket RUN-DIR/tty */
+	struct publication publications[MOST_PORTS];
+	size_t publication_count;
 	const char *run_dir;
 	const char *slots[MOST_SLOTS]; /* removed in this order, last of all */
 	size_t slot_count;

@@ -12,6 +12,7 @@
 #include "events.h"
 #include "child.h"
 #include "clock.h"
+#include "forward.h"
 #include "guardian.h"
 #include "idmap.h"
 #include "inputs.h"
@@ -102,8 +103,14 @@ static bool start_relays(const struct options *options, const struct streams *st
 	return false;
 }
 
+/* The processes of ours beside a run. */
+struct companions {
+	struct guardian guardian;
+	struct forwarder forwarder;
+};
+
 /* Fills what happened. An `ending` that never started is a failed launch, and somebody has said why. */
-static void run(const struct options *options, const struct exec *exec, struct watch *watch, struct guardian *guardian,
+static void run(const struct options *options, const struct exec *exec, struct watch *watch, struct companions *companions,
 		struct ending *ending, struct outcome *outcome)
 {
 	struct streams streams;
@@ -111,18 +118,20 @@ static void run(const struct options *options, const struct exec *exec, struct w
 	/* A group in use belongs to somebody else: then nothing of the run is started, killed or removed. */
 	outcome->gone = check_cgroups(options);
 	if (!outcome->gone || !prepare_logs(options) || !open_terminal(options, watch->terminal) ||
-	    !start_guardian(options, guardian) || !prepare(options, watch, &streams))
+	    !start_guardian(options, &companions->guardian) || !prepare(options, watch, &streams))
 		return;
 	outcome->start_ms = wall_ms();
 	if (!start_child(options, exec, &streams, &watch->child))
 		return;
 	ending->started = true;
 	use_terminal(options, watch, &streams);
-	if (!start_relays(options, &streams, watch->relays)) {
+	if (!start_forwarder(options, &watch->child, &companions->forwarder) ||
+	    !start_relays(options, &streams, watch->relays)) {
 		kill(watch->child.pid, SIGKILL);
 		ending->started = false;
 	}
 	outcome->gone = watch_child(watch, ending);
+	end_forwarder(&companions->forwarder);
 	for (int i = 0; i < 2; i++) {
 		const struct relay *relay = &watch->relays[i];
 
@@ -156,22 +165,25 @@ static void clean_up(const struct options *options, const struct ending *ending,
 
 /* What takes time runs side by side: the tools that map ids, and all that is made meanwhile. */
 static bool make_ready(struct options *options, const struct ending *ending, const struct outcome *outcome,
-		       struct exec *exec)
+		       struct forwarder *forwarder, struct exec *exec)
 {
 	struct id_map map = { .space = -1 };
 	const bool started = start_id_map(options, &map);
 	/* Takes back what it made when it fails; what was there before is somebody else's. */
 	const bool made = started && make_places(options);
+	bool ready = made && open_listeners(options, forwarder);
 
 	*exec = (struct exec){ .file = made && options->seal ? seal_program(options->program[0]) : -1 };
 	if (!made) {
 		drop_id_map(&map);
 		free_slots(options);
-	} else if (!finish_id_map(options, &map)) {
+	} else if (!finish_id_map(options, &map) || !ready) {
+		ready = false;
+		drop_id_map(&map);
 		clean_up(options, ending, outcome);
 	}
 	exec->user_space = map.space;
-	return made && (options->map_uids == NULL || map.space >= 0);
+	return ready;
 }
 
 /* The program owns stderr; only a person at a terminal is told. */
@@ -196,7 +208,7 @@ int main(int argc, char **argv)
 	struct ending ending = { .started = false, .cause = EXITED };
 	struct outcome outcome = { .gone = true, .start_ms = wall_ms() };
 	struct terminal terminal = NO_TERMINAL;
-	struct guardian guardian = { .end = -1 };
+	struct companions companions = { .guardian.end = -1 };
 	struct watch watch = { .options = &options, .relays = relays, .terminal = &terminal };
 	struct exec exec;
 	int record;
@@ -210,12 +222,12 @@ int main(int argc, char **argv)
 	watch.signals = take_signals();
 	if (watch.signals < 0)
 		say("cannot take signals: %s", why(errno));
-	if (!make_ready(&options, &ending, &outcome, &exec))
+	if (!make_ready(&options, &ending, &outcome, &companions.forwarder, &exec))
 		return STATUS_OURS;
 	record = open_record(&options);
 	if (watch.signals >= 0 && record != -2) {
 		if (has_parent(&options))
-			run(&options, &exec, &watch, &guardian, &ending, &outcome);
+			run(&options, &exec, &watch, &companions, &ending, &outcome);
 		else
 			ending = (struct ending){ .started = true, .cause = CANCELLED, .signal = SIGTERM };
 	}
@@ -229,7 +241,7 @@ int main(int argc, char **argv)
 	}
 	send_result(&options, &outcome);
 	clean_up(&options, &ending, &outcome);
-	dismiss_guardian(&guardian);
+	dismiss_guardian(&companions.guardian);
 	tell_person(&options, &outcome);
 	become_afterwards(&options);
 	_exit(outcome.status);

@@ -1,6 +1,7 @@
 /* Owns what a value on the command line must look like. */
 #include "values.h"
 
+#include <arpa/inet.h>
 #include <limits.h>
 #include <string.h>
 
@@ -113,4 +114,44 @@ bool parse_limit(char *text, struct limit *out)
 	*path++ = '\0';
 	*out = (struct limit){ .letter = *text == 's' ? 'm' : *text, .swap = *text == 's', .value = value + 1, .path = path };
 	return *out->value != '\0' && is_path(path);
+}
+
+static bool parse_port(const char *text, in_port_t *out)
+{
+	uint64_t number;
+
+	if (!parse_number(text, UINT16_MAX, &number) || number == 0)
+		return false;
+	*out = htons((uint16_t)number);
+	return true;
+}
+
+static bool parse_host(const char *address, const char *port, struct publication *out)
+{
+	struct sockaddr_in *four = (struct sockaddr_in *)&out->host;
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)&out->host;
+
+	if (inet_pton(AF_INET, address, &four->sin_addr) == 1) {
+		four->sin_family = AF_INET;
+		out->size = sizeof(*four);
+		return parse_port(port, &four->sin_port);
+	}
+	six->sin6_family = AF_INET6;
+	out->size = sizeof(*six);
+	return inet_pton(AF_INET6, address, &six->sin6_addr) == 1 && parse_port(port, &six->sin6_port);
+}
+
+bool parse_publication(char *text, struct publication *out)
+{
+	char address[INET6_ADDRSTRLEN];
+	char *port = strchr(text, '=');
+	char *inside = port == NULL ? NULL : strchr(port + 1, '=');
+
+	if (inside == NULL || (size_t)(port - text) >= sizeof(address))
+		return false;
+	*inside++ = '\0';
+	*out = (struct publication){ .text = text };
+	memcpy(address, text, (size_t)(port - text));
+	address[port - text] = '\0';
+	return parse_host(address, port + 1, out) && parse_port(inside, &out->inside);
 }

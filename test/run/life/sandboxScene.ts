@@ -41,6 +41,7 @@ export async function makeSandbox(paths: Paths, change: Partial<Sandbox> = {}): 
     request: { profile: 'base-tools', cwd: '/', overrides: { env: [], labels: [] } },
     run: null,
     starts: 0,
+    ports: [],
     ...change,
   };
   writeSandbox(paths, sandbox);

@@ -1,0 +1,165 @@
+/*
+ * Owns the process between the published ports of a run and its sandbox. The sandbox gets nothing for it: no file, no process, no
+ * network. docs/decisions/0025-published-ports.md
+ */
+#include "forward.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "children.h"
+#include "clock.h"
+#include "confine.h"
+#include "pump.h"
+#include "say.h"
+
+#define FIRST 3 /* descriptor of the runtime's pidfd; the listeners follow */
+#define LOOK_MS 5
+#define REFUSED_MS 10000 /* for which the kernel may keep us out: until the program is executed */
+
+static bool has_ended(int pidfd)
+{
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&ended, 1, 0) != 0;
+}
+
+/*
+ * The sandbox's program. Not its init: a plain user has no power over a process whose file cannot be read. The numbers were
+ * nobody else's meanwhile: each is still the child of the one before, and the first is not reaped.
+ */
+static int open_program(pid_t runtime, int runtime_end)
+{
+	const pid_t init = find_first_child(runtime);
+	const pid_t program = init == 0 ? 0 : find_first_child(init);
+	const int found = program == 0 ? -1 : pidfd_open(program, 0);
+
+	if (found < 0)
+		return -1;
+	if (find_first_child(init) == program && find_first_child(runtime) == init && !has_ended(runtime_end))
+		return found;
+	close(found);
+	return -1;
+}
+
+/* Both at once or none. The network that we were in must be another: else we would connect to the host itself. */
+static bool join(int program)
+{
+	struct stat before, after;
+
+	if (stat("/proc/self/ns/net", &before) != 0 || setns(program, CLONE_NEWUSER | CLONE_NEWNET) != 0)
+		return false;
+	if (stat("/proc/self/ns/net", &after) != 0 || before.st_ino == after.st_ino)
+		_exit(1);
+	return true;
+}
+
+static void await_sandbox(pid_t runtime, int runtime_end)
+{
+	const int64_t give_up = monotonic_ms() + REFUSED_MS;
+
+	while (!has_ended(runtime_end)) {
+		const int program = open_program(runtime, runtime_end);
+		const bool joined = program >= 0 && join(program);
+		const int error = errno;
+
+		if (program >= 0)
+			close(program);
+		if (joined)
+			return;
+		if (program >= 0 && monotonic_ms() > give_up) {
+			say("the published ports cannot be led into the sandbox: %s", why(error));
+			break;
+		}
+		pause_ms(LOOK_MS);
+	}
+	_exit(1);
+}
+
+static void die_with(pid_t parent)
+{
+	/* First, and then the check: a parent that died in between can no longer signal us. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		_exit(1);
+}
+
+/* 0 and 1 lead nowhere, 2 is still the caller's; then the pidfd and the listeners, and nothing else of ours. */
+static bool place_descriptors(int *pidfd, struct forwarder *forwarder)
+{
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int all[MOST_PORTS + 1];
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		return false;
+	/* Above all places first, so that none falls on another. */
+	for (size_t i = 0; i <= forwarder->count; i++) {
+		const int from = i == 0 ? *pidfd : forwarder->listeners[i - 1];
+
+		all[i] = fcntl(from, F_DUPFD_CLOEXEC, FIRST + MOST_PORTS + 1);
+		if (all[i] < 0)
+			return false;
+	}
+	for (size_t i = 0; i <= forwarder->count; i++)
+		if (dup3(all[i], FIRST + (int)i, O_CLOEXEC) < 0)
+			return false;
+	*pidfd = FIRST;
+	for (size_t i = 0; i < forwarder->count; i++)
+		forwarder->listeners[i] = FIRST + 1 + (int)i;
+	return close_range(FIRST + (unsigned int)forwarder->count + 1, ~0U, 0) == 0;
+}
+
+static _Noreturn void forward(const struct options *options, pid_t parent, struct child runtime, struct forwarder forwarder)
+{
+	in_port_t inside[MOST_PORTS];
+
+	die_with(parent);
+	/* A session of its own: what a terminal or a shell sends to the supervisor's group is not for us. */
+	if (setsid() < 0 || chdir("/") != 0 || !place_descriptors(&runtime.pidfd, &forwarder))
+		_exit(1);
+	await_sandbox(runtime.pid, runtime.pidfd);
+	for (size_t i = 0; i < forwarder.count; i++)
+		inside[i] = options->publications[i].inside;
+	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || close(runtime.pidfd) != 0 || !drop_privileges())
+		_exit(1);
+	/* Joining took the signal away (prctl(2)). */
+	die_with(parent);
+	if (!restrict_calls())
+		_exit(1);
+	pump(forwarder.listeners, inside, forwarder.count);
+}
+
+bool start_forwarder(const struct options *options, const struct child *runtime, struct forwarder *forwarder)
+{
+	const pid_t parent = getpid();
+
+	if (forwarder->count == 0)
+		return true;
+	forwarder->pid = fork();
+	if (forwarder->pid == 0)
+		forward(options, parent, *runtime, *forwarder);
+	close_listeners(forwarder);
+	if (forwarder->pid > 0)
+		return true;
+	say("cannot start a process: %s", why(errno));
+	forwarder->pid = 0;
+	return false;
+}
+
+void end_forwarder(struct forwarder *forwarder)
+{
+	close_listeners(forwarder);
+	if (forwarder->pid == 0)
+		return;
+	kill(forwarder->pid, SIGKILL);
+	waitpid(forwarder->pid, NULL, 0);
+	forwarder->pid = 0;
+}
