@@ -23,6 +23,7 @@
 #include "say.h"
 
 #define FIRST 3 /* descriptor of the runtime's pidfd; the listeners follow */
+#define MOST_CHILDREN 16
 #define LOOK_MS 5
 #define REFUSED_MS 10000 /* for which the kernel may keep us out: until the program is executed */
 
@@ -31,24 +32,6 @@ static bool has_ended(int pidfd)
 	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
 
 	return poll(&ended, 1, 0) != 0;
-}
-
-/*
- * The sandbox's program. Not its init: a plain user has no power over a process whose file cannot be read. The numbers were
- * nobody else's meanwhile: each is still the child of the one before, and the first is not reaped.
- */
-static int open_program(pid_t runtime, int runtime_end)
-{
-	const pid_t init = find_first_child(runtime);
-	const pid_t program = init == 0 ? 0 : find_first_child(init);
-	const int found = program == 0 ? -1 : pidfd_open(program, 0);
-
-	if (found < 0)
-		return -1;
-	if (find_first_child(init) == program && find_first_child(runtime) == init && !has_ended(runtime_end))
-		return found;
-	close(found);
-	return -1;
 }
 
 /* Both at once or none. The network that we were in must be another: else we would connect to the host itself. */
@@ -63,21 +46,55 @@ static bool join(int program)
 	return true;
 }
 
+static bool is_child(pid_t parent, pid_t child)
+{
+	pid_t all[MOST_CHILDREN];
+	const size_t count = list_children(parent, all, MOST_CHILDREN);
+
+	for (size_t i = 0; i < count; i++)
+		if (all[i] == child)
+			return true;
+	return false;
+}
+
+/*
+ * Through a process that our init started: its program, where the first is not the way out's. Not init itself: a plain user has no
+ * power over a process whose file cannot be read. The numbers were nobody else's meanwhile: each is still a child of
+ * the one before, and the first is not reaped. errno says why the kernel let us in nowhere; 0: there was nothing to try.
+ */
+static bool join_below(pid_t runtime, int runtime_end)
+{
+	pid_t inside[MOST_CHILDREN];
+	const pid_t init = find_first_child(runtime);
+	const size_t count = init == 0 ? 0 : list_children(init, inside, MOST_CHILDREN);
+	int error = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const int found = pidfd_open(inside[i], 0);
+		const bool ours = found >= 0 && is_child(init, inside[i]) && find_first_child(runtime) == init &&
+				  !has_ended(runtime_end);
+
+		if (ours && join(found)) {
+			close(found);
+			return true;
+		}
+		error = ours ? errno : error;
+		if (found >= 0)
+			close(found);
+	}
+	errno = error;
+	return false;
+}
+
 static void await_sandbox(pid_t runtime, int runtime_end)
 {
 	const int64_t give_up = monotonic_ms() + REFUSED_MS;
 
 	while (!has_ended(runtime_end)) {
-		const int program = open_program(runtime, runtime_end);
-		const bool joined = program >= 0 && join(program);
-		const int error = errno;
-
-		if (program >= 0)
-			close(program);
-		if (joined)
+		if (join_below(runtime, runtime_end))
 			return;
-		if (program >= 0 && monotonic_ms() > give_up) {
-			say("the published ports cannot be led into the sandbox: %s", why(error));
+		if (errno != 0 && monotonic_ms() > give_up) {
+			say("the published ports cannot be led into the sandbox: %s", why(errno));
 			break;
 		}
 		pause_ms(LOOK_MS);
