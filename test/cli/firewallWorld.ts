@@ -1,7 +1,8 @@
-// Owns the world of tests of `firewall`: folders of its own, streams that are or are not terminals.
+// Owns the world of tests of `firewall`, and of what else a policy folder holds: folders of its own, streams that are or are not terminals.
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import type { Test } from 'tap';
 import type { CliContext } from '../../lib/cli/context.ts';
 import { createFirewall } from '../../lib/cli/firewall-program.ts';
@@ -25,8 +26,11 @@ export interface Who {
 
 export const person: Who = { terminals: [true, true, true] };
 
-/** A user with a policy folder of their own, and `firewall` run as whoever `who` says. */
-export function makeWorld(t: Test): {
+/** A user with a policy folder of their own, and `firewall`, or `program`, run as whoever `who` says. */
+export function makeWorld(
+  t: Test,
+  program: (context: CliContext) => Command = createFirewall,
+): {
   file: string;
   /** Nothing stands there; its folder is not made. */
   hostConfig: string;
@@ -74,7 +78,7 @@ export function makeWorld(t: Test): {
         },
       },
     };
-    await createFirewall(context).parseAsync(words, { from: 'user' });
+    await program(context).parseAsync(words, { from: 'user' });
     return { out, err, status };
   };
   return { file, hostConfig, egress: join(root, 'egress'), run, read: () => readFileSync(file, 'utf8') };
