@@ -1,0 +1,120 @@
+// Owns the stage of the way out's tests: a small internet in namespaces, and a plain user whose sandboxes have a way to it.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { reachDaemon } from '../../../lib/service/egress/client.ts';
+import { egressFolders } from '../../../lib/service/egress/folders.ts';
+import { statusSchema } from '../../../lib/service/egress/protocol.ts';
+import { addresses, makeWorld, type World } from '../../firewall/world.ts';
+import { type Ended, type Scene, type Started, sandboxFile, sceneOf } from '../../system/scene.ts';
+import { makeOffers } from './offers.ts';
+
+export const [one, two] = ['one.example.org', 'two.example.org'] as const;
+
+export interface WayScene {
+  readonly scene: Scene;
+  readonly world: World;
+  /** A folder with `ca.pem`, for --workspace. */
+  readonly workspace: string;
+  /** Options of `run`: a way out, and trust in the test's authority. */
+  readonly options: readonly string[];
+  writePolicy(text: string): void;
+  removePolicy(): void;
+  /** bin/sandbox where the internet is. */
+  start(...words: string[]): Started;
+  sandbox(...words: string[]): Promise<Ended>;
+  status(): Promise<ReturnType<typeof statusSchema.parse> | undefined>;
+  /** Lines of the log of what came to the proxy. */
+  log(): readonly {
+    readonly run: string;
+    readonly host: string;
+    readonly result: string;
+    readonly tool: string | null;
+  }[];
+}
+
+const trust = ['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS', 'GIT_SSL_CAINFO', 'PIP_CERT'];
+
+/** Text of a policy that asks the internet's name server. */
+export function policy(text: string): string {
+  return `dns: {servers: ["${addresses.dns4}"]}\n${text}`;
+}
+
+async function endDaemon(scene: Scene): Promise<void> {
+  const folders = egressFolders(scene.paths);
+  const daemon = await reachDaemon(folders).catch(() => undefined);
+  if (daemon === undefined) return;
+  const { pid } = await daemon.ask({ do: 'status' }, statusSchema);
+  daemon.close();
+  process.kill(pid, 'SIGTERM');
+  for (let look = 0; look < 500 && (await reachDaemon(folders)) !== undefined; look++)
+    await new Promise((done) => setTimeout(done, 20));
+}
+
+/** Makes it for one test; it goes with the test. */
+export async function makeWayScene(t: Test, caller: Scene['caller'] = 'plain user'): Promise<WayScene> {
+  const scene = sceneOf(caller);
+  const folder = mkdtempSync(join(tmpdir(), 'cft-way-'));
+  const world = makeWorld(t);
+  t.teardown(async () => {
+    await endDaemon(scene);
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(scene.paths.state, { recursive: true, force: true });
+  });
+  const { root, certificate, authority } = makeOffers(folder, [one, two]);
+  const names = Object.fromEntries([one, two].map((name) => [name, addresses.public4]));
+  const config = JSON.stringify([names, root, certificate, addresses.dns4, [addresses.public4]]);
+  const program = join(import.meta.dirname, 'internet.py');
+  await world.start(
+    'net',
+    `import sys; sys.argv = ["internet", ${JSON.stringify(config)}]; exec(open(${JSON.stringify(program)}).read())`,
+  );
+  mkdirSync(join(scene.home, 'ws'), { recursive: true });
+  scene.write('ws/ca.pem', authority);
+  const workspace = join(scene.home, 'ws');
+  const named = Object.entries(scene.env).map(([name, value]) => `${name}=${value}`);
+  const who = scene.uid === 0 ? [] : [`--reuid=${scene.uid}`, `--regid=${scene.gid}`, '--init-groups'];
+  const root0 = sceneOf('root');
+  const start = (...words: string[]) =>
+    root0.spawn('/usr/bin/nsenter', [
+      `--net=/run/netns/${world.hostName}`,
+      '/usr/bin/setpriv',
+      ...who,
+      '/usr/bin/env',
+      '-i',
+      '-C',
+      scene.home,
+      ...named,
+      sandboxFile,
+      ...words,
+    ]);
+  const file = '.config/cofferdam/firewall.yaml';
+  return {
+    scene,
+    world,
+    workspace,
+    options: [
+      ...['--network', 'proxy', '--workspace', `${workspace}:ro`],
+      ...trust.flatMap((name) => ['--env', `${name}=/workspace/ca.pem`]),
+    ],
+    writePolicy: (text) => void scene.write(file, text),
+    removePolicy: () => rmSync(join(scene.home, file), { force: true }),
+    start,
+    sandbox: (...words) => start(...words).ended,
+    async status() {
+      const daemon = await reachDaemon(egressFolders(scene.paths));
+      if (daemon === undefined) return undefined;
+      const status = await daemon.ask({ do: 'status' }, statusSchema);
+      daemon.close();
+      return status;
+    },
+    log() {
+      const { logs } = egressFolders(scene.paths);
+      return readdirSync(logs)
+        .filter((name) => name === 'access.log')
+        .flatMap((name) => readFileSync(join(logs, name), 'utf8').trim().split('\n'))
+        .map((line) => JSON.parse(line) as ReturnType<WayScene['log']>[number]);
+    },
+  };
+}
