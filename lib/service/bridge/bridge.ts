@@ -55,7 +55,7 @@ export interface Bridge {
 /** `sun_path` has 108 bytes, one of them for its end (unix(7)). */
 const longestPath = 107;
 /** Of all runs together, so that no run's number of connections takes the descriptors of another. */
-const mostConnections = 4096;
+const mostConnections = 1024;
 const sweepMs = 5000;
 
 class Doors implements Bridge {

@@ -1,6 +1,7 @@
 // Owns one connection: the sandbox's socket and the proxy's, each end passed on by itself, nothing kept beyond what a socket holds.
 import type { Socket } from 'node:net';
 import type { Bounds } from './bounds.ts';
+import { writeCopy } from './chunks.ts';
 
 export interface ConnectionRequest {
   readonly client: Socket;
@@ -26,8 +27,13 @@ export class Connection {
   constructor(request: ConnectionRequest) {
     this.request = request;
     const { client, upstream } = request;
-    this.join(client, upstream, 'out');
-    this.join(upstream, client, 'in');
+    client.on('data', (chunk: Buffer) => {
+      this.spoke = true;
+      if (!upstream.write(chunk)) client.pause();
+      this.count('out', chunk.length);
+    });
+    this.join(client, upstream);
+    this.join(upstream, client);
     for (const socket of [client, upstream]) {
       // Either has failed: what the other has got so far is not the whole, and must not look like it.
       socket.on('error', () => this.reset());
@@ -48,17 +54,23 @@ export class Connection {
     if (bounds.isSpent()) onSpent();
   }
 
-  private join(from: Socket, to: Socket, direction: 'out' | 'in'): void {
+  /** Passes on what the proxy sent, which stands in a buffer of everybody's. False: no more for now. */
+  receive(bytes: Uint8Array): boolean {
+    const { client } = this.request;
+    const takesMore = writeCopy(bytes, (copy, done) => client.write(copy, done));
+    this.count('in', bytes.length);
+    return takesMore && this.waiting === undefined;
+  }
+
+  private count(direction: 'out' | 'in', bytes: number): void {
     const { bounds, onSpent } = this.request;
-    from.on('data', (chunk: Buffer) => {
-      const now = performance.now();
-      this.lastActive = now;
-      if (direction === 'out') this.spoke = true;
-      bounds.count(direction, chunk.length, now);
-      if (!to.write(chunk)) from.pause();
-      if (bounds.isSpent()) onSpent();
-      else if (bounds.mustWait(now)) this.wait();
-    });
+    this.lastActive = performance.now();
+    bounds.count(direction, bytes, this.lastActive);
+    if (bounds.isSpent()) onSpent();
+    else if (bounds.mustWait(this.lastActive)) this.wait();
+  }
+
+  private join(from: Socket, to: Socket): void {
     to.on('drain', () => {
       this.lastActive = performance.now();
       if (this.waiting === undefined) from.resume();

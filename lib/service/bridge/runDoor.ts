@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Limits } from '../../policy/limits.ts';
 import { Bounds, type Excess } from './bounds.ts';
 import type { BridgedRun, BridgeSummary, Upstream } from './bridge.ts';
+import { chunkBytes, readBuffer } from './chunks.ts';
 import { Connection } from './connection.ts';
 import { encodeHeader, type RunIdentity } from './header.ts';
 import { type AskAbout, holdFirst } from './hold.ts';
@@ -54,7 +55,7 @@ export class RunDoor {
     this.request = request;
     this.run = request.run;
     this.bounds = new Bounds(request.run.limits);
-    this.server = createServer({ allowHalfOpen: true }, (client) => this.take(client));
+    this.server = createServer({ allowHalfOpen: true, highWaterMark: chunkBytes + 1 }, (client) => this.take(client));
   }
 
   get size(): number {
@@ -98,9 +99,13 @@ export class RunDoor {
   }
 
   private join(client: Socket, { address, port, numbers }: Upstream): Connection {
-    const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
+    const onread = {
+      buffer: readBuffer,
+      callback: (length: number, buffer: Uint8Array) => connection.receive(buffer.subarray(0, length)),
+    };
+    const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true, onread });
     socket.write(encodeHeader(this.request.identity, numbers, this.counter++, { address, port }));
-    const connection = new Connection({
+    const connection: Connection = new Connection({
       client,
       upstream: socket,
       bounds: this.bounds,
