@@ -16,8 +16,8 @@ import { buildSpec } from '../spec/build.ts';
 import type { WorkspaceSource } from '../spec/mounts.ts';
 import { placeholders, templateMap, templateTokens } from '../spec/placeholders.ts';
 import { compileSeccomp } from '../spec/seccomp/compile.ts';
+import type { OciSpec } from '../spec/types.ts';
 import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
-import { validateSpec } from '../spec/validate.ts';
 import { ensureRunFolders } from './folders.ts';
 import { ensureEmpty, ensureInit } from './init.ts';
 import { type LaunchTools, renderLaunch } from './launch.ts';
@@ -84,10 +84,15 @@ function refuseTokens(profile: Profile, guarded: readonly string[]): void {
     throw new CofferdamError('VALUE_INVALID', `the profile holds the text ${token}, which is ours`);
 }
 
-/** What a plan consists of: file name → content. Pure but for reading the host's tools. */
-async function render(
-  request: PlanRequest,
-): Promise<{ files: Map<string, string>; digest: string; engine: Plan['engine']; folders: readonly string[] }> {
+interface Rendered extends Pick<Plan, 'digest' | 'engine' | 'folders'> {
+  /** File name → content. */
+  readonly files: Map<string, string>;
+  /** As built, and as the engine gets it. */
+  readonly specs: readonly OciSpec[];
+}
+
+/** What a plan consists of. Pure but for reading the host's tools. */
+async function render(request: PlanRequest): Promise<Rendered> {
   const { paths, profile, engine, image, ids, program } = request;
   const found = await engine.probe();
   const probe = { ...found, weaknesses: [...found.weaknesses, ...lackingOf(engine.name)] };
@@ -115,7 +120,6 @@ async function render(
     taskId: placeholders.taskId,
     jobId: placeholders.jobId,
   });
-  validateSpec(spec);
   const command = engine.command({
     cgroups: request.cgroups,
     records: folders.records,
@@ -129,7 +133,6 @@ async function render(
     inOuterIds: request.collectsArtifacts && ids.callerUid !== 0,
   });
   const written = command.config ?? spec;
-  validateSpec(written);
   refuseTokens(profile, request.guarded);
   const configTemplate = `${JSON.stringify(written, null, 1)}\n`;
   const shell = (name: string) => readFileSync(join(paths.install, 'lib/run/shell', `${name}.sh.in`), 'utf8');
@@ -172,12 +175,23 @@ async function render(
   const hash = createHash('sha256');
   for (const [name, content] of [...files].sort(([a], [b]) => (a < b ? -1 : 1)))
     hash.update(`${name}\0${content.length}\0${content}\0`);
-  return { files, digest: hash.digest('hex'), engine: { name: engine.name, ...probe }, folders: command.folders ?? [] };
+  return {
+    files,
+    digest: hash.digest('hex'),
+    engine: { name: engine.name, ...probe },
+    folders: command.folders ?? [],
+    specs: [spec, written],
+  };
 }
 
-/** Writes the files beside, makes them read-only and renames the folder into place; an existing one is kept as it is. */
-function publish(directory: string, files: ReadonlyMap<string, string>, digest: string): void {
+/**
+ * Writes the files beside, makes them read-only and renames the folder into place; an existing one is kept as it is: it has the same
+ * digest, so the same specs were found valid. Compiling the schema takes longer than everything else of a plan.
+ */
+async function publish(directory: string, { files, digest, specs }: Rendered): Promise<void> {
   if (existsSync(join(directory, 'launch'))) return;
+  const { validateSpec } = await import('../spec/validate.ts');
+  for (const spec of specs) validateSpec(spec);
   const beside = `${directory}.${process.pid}.new`;
   try {
     mkdirSync(beside, { mode: 0o700 });
@@ -198,9 +212,10 @@ function publish(directory: string, files: ReadonlyMap<string, string>, digest: 
  * SPEC_INVALID, DISK_FULL.
  */
 export async function compilePlan(request: PlanRequest): Promise<Plan> {
-  const { files, digest, engine, folders } = await render(request);
+  const rendered = await render(request);
+  const { digest, engine, folders } = rendered;
   const directory = join(ensureRunFolders(request.paths, request.ids.callerUid).plans, digest);
-  publish(directory, files, digest);
+  await publish(directory, rendered);
   return {
     digest: `sha256:${digest}`,
     directory,
