@@ -182,3 +182,18 @@ test('a way out ends with its run, and with whoever started it', async (t) => {
   t.ok(await until(() => way.scene.traces(id).every((trace) => !trace.includes('process')), 10));
   t.same((await way.status())?.runs, []);
 });
+
+test('every check of verify holds for a sandbox with a way out', async (t) => {
+  const way = await makeWayScene(t);
+  way.writePolicy(both);
+  const verified = await way.sandbox('verify', '-p', 'base-tools', '--network', 'proxy', '--json');
+  const { ok, checks } = JSON.parse(verified.stdout) as { ok: boolean; checks: { id: string; level: string }[] };
+  t.same(
+    checks.filter(({ level }) => level !== 'PASS').map(({ id }) => id),
+    [],
+  );
+  t.ok(ok, verified.stderr);
+  const podman = await way.sandbox('run', '-p', 'base-tools', '--network', 'proxy', '--engine', 'podman', '--', 'true');
+  t.match(podman.stderr, /podman cannot enforce network\.mode/);
+  t.equal(podman.status, 125);
+});
