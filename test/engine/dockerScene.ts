@@ -10,6 +10,7 @@ import {
   type JsonResult,
   newId,
   type Options,
+  type Scene,
   type Started,
   sandboxFile,
   sceneOf,
@@ -18,8 +19,14 @@ import {
 
 export interface DockerScene {
   readonly socket: string;
+  /** Below it lies all that the daemon has. */
+  readonly home: string;
+  /** Kills the daemon, which then cleans up nothing; whoever it started is left to itself. */
+  killDaemon(): Promise<void>;
   /** `docker ARGUMENTS` at our daemon: what it prints. */
   docker(...args: string[]): Promise<string>;
+  /** That of root, whose bin/sandbox has our host configuration. */
+  readonly scene: Scene;
   /** bin/sandbox as root, with our host configuration. */
   start(args: readonly string[], options?: Options): Started;
   /** `sandbox run --engine docker` of base-tools to its end; fails when anything of it is left after two seconds. */
@@ -38,7 +45,7 @@ function requireDaemon(): string {
 }
 
 // Whatever is put over a folder in a mount namespace of its own is gone with the run, and nobody else's.
-function underConfig(etc: string, args: readonly string[], options?: Options): Started {
+function underConfig(etc: string, program: readonly string[], options?: Options): Started {
   const words = [
     '--mount',
     '--propagation',
@@ -48,7 +55,7 @@ function underConfig(etc: string, args: readonly string[], options?: Options): S
     '-c',
     `mount --bind ${etc} /etc/cofferdam; exec "$@"`,
   ];
-  return scene.spawn('unshare', [...words, 'sh', sandboxFile, ...args], options);
+  return scene.spawn('unshare', [...words, 'sh', ...program], options);
 }
 
 async function unmountBelow(folder: string): Promise<void> {
@@ -93,7 +100,7 @@ export async function startDocker(extra: readonly string[] = ['--userns-remap=co
       throw new Error(`dockerd does not answer: ${daemon.err().toString().slice(-2000)}`);
     await new Promise((done) => setTimeout(done, 200));
   }
-  const start: DockerScene['start'] = (args, options) => underConfig(etc, args, options);
+  const start: DockerScene['start'] = (args, options) => underConfig(etc, [sandboxFile, ...args], options);
   const containersOf = (id: string) => docker('ps', '--all', '--quiet', '--filter', `label=cofferdam.run=${id}`);
   const isGone = async (id: string) => {
     // Two seconds for the daemon, which removes what has ended in its own time.
@@ -110,7 +117,19 @@ export async function startDocker(extra: readonly string[] = ['--userns-remap=co
   };
   return {
     socket,
+    home,
+    killDaemon: async () => {
+      daemon.child.kill('SIGKILL');
+      await daemon.ended;
+    },
     docker,
+    scene: {
+      ...scene,
+      // The watch of a run that was killed goes on for a second (lib/engine/docker/watch.ts): isGone waits for it.
+      traces: (id) => scene.traces(id).filter((line) => !/^process .*(docker-watch|docker .* rm --force) /.test(line)),
+      sandbox: (args, options) => start(args, options).ended,
+      spawn: (file, args, options) => underConfig(etc, [file, ...args], options),
+    },
     start,
     run,
     isGone,

@@ -1,24 +1,12 @@
 // Owns the proof of `sandbox exec`: the same protections as the sandbox's own program, its statuses, and what becomes of its processes.
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { confinementReport } from './confinement.ts';
 import { commandOf, type Live, makeLive } from './live.ts';
 import { declareNeeds } from './needs.ts';
 import { type Scene, testAsBoth, until } from './scene.ts';
 
 declareNeeds('crun', 'shellcheck', 'base-tools');
-
-/** All that a process can see of its own confinement. */
-const report = `
-grep -E '^(Umask|Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp|Seccomp_filters|SigBlk|SigIgn)' /proc/self/status
-grep -vE 'Max (pending signals|msgqueue)' /proc/self/limits
-cat /proc/self/oom_score_adj /proc/self/timerslack_ns
-pwd; umask; nice
-env | grep -v ^_= | sort
-for n in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$n; done
-for f in 0 1 2; do readlink /proc/self/fd/$f | cut -c 1-5; done
-ls /proc/self/fd | wc -l
-cut -d ' ' -f 7 /proc/self/stat
-`;
 
 /** As of a sandbox that was started by an older build: the next execution makes it anew, by Node. */
 function dropEntrance({ runFolder }: Live): void {
@@ -38,7 +26,7 @@ testAsBoth('an executed process is confined as the sandbox’s own program is', 
   const command = [
     'sh',
     '-c',
-    `(${report}) 2>&1 | cat >/workspace/new; mv /workspace/new /workspace/report; exec sleep 300`,
+    `(${confinementReport}) 2>&1 | cat >/workspace/new; mv /workspace/new /workspace/report; exec sleep 300`,
   ];
   const live = await makeLive(t, scene, [], command);
   for (const way of ['Node', 'short']) {
@@ -47,7 +35,7 @@ testAsBoth('an executed process is confined as the sandbox’s own program is', 
       [],
       ['sh', '-c', 'until [ -s /workspace/report ]; do sleep 0.05; done; cat /workspace/report'],
     );
-    const entered = await live.exec([], ['sh', '-c', report]);
+    const entered = await live.exec([], ['sh', '-c', confinementReport]);
     t.equal(entered.status, 0, entered.stderr);
     t.equal(entered.stdout, own.stdout, way);
     t.match(entered.stdout, /^NoNewPrivs:\t1$/m);

@@ -12,6 +12,9 @@ const packages = {
   mkfifo: 'coreutils',
   python3: 'python3',
   shellcheck: 'shellcheck',
+  docker: 'docker.io',
+  nsenter: 'util-linux',
+  podman: 'podman',
   runsc: 'runsc',
   strace: 'strace',
 } as const;

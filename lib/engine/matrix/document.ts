@@ -49,6 +49,21 @@ function sections(): string[] {
   });
 }
 
+const life = `## Sandboxes that live on
+
+\`create\`, \`start\`, \`exec\`, \`ps\`, \`inspect\`, \`logs\`, \`cp\`, \`wait\`, \`stop\`, \`kill\`, \`pause\`, \`unpause\`, \`stats\`, \`rm\` and \`prune\` do on
+podman and docker what they do on crun. What enters a sandbox does so by our own crun and filter, and asks neither engine nor
+daemon ([0020](decisions/0020-one-way-in.md)). What differs:
+
+| | crun | podman | docker |
+| --- | --- | --- | --- |
+| callers | all | all | root |
+| without control groups (best effort) | all verbs | no \`exec\`, \`cp\`, \`kill\`, \`pause\` | refused |
+| counted by \`stats\` | the sandbox | with podman's client and monitor, about 12 MB and 13 threads | the sandbox |
+| its daemon is killed | - | - | its sandboxes end |
+| removed by the engine's own command line | - | exited, 137 | exited, 137 |
+`;
+
 const notes = `## docker
 
 The daemon must be one of its own for sandboxes, or shared knowingly: \`dockerd --userns-remap=cofferdam\` (Engine 20.10 or newer,
@@ -73,6 +88,7 @@ export function renderEnginesDoc(): string {
       rows.filter(({ name }) => !isField(name)),
     ),
     ...sections(),
+    life,
     notes,
   ].join('\n');
 }

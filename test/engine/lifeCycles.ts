@@ -1,0 +1,52 @@
+// Owns the proof that sandboxes of an engine that come and go leave nothing: processes, mounts, cgroups, folders.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import tap from 'tap';
+import { namesFolder } from '../../lib/run/life/sandbox.ts';
+import { newName } from '../system/lifeScene.ts';
+import type { Scene } from '../system/scene.ts';
+import { findProcesses } from '../system/traces.ts';
+import type { LifeStage } from './lifeStage.ts';
+
+const program = join(import.meta.dirname, 'lifeCycle.ts');
+const lanes = 2;
+const each = 50;
+
+/** Every folder below `top`, at any depth; receipts are what runs are meant to leave. */
+export function foldersBelow(top: string): string[] {
+  if (!existsSync(top)) return [];
+  return readdirSync(top, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.parentPath.includes('/receipts'))
+    .map((entry) => `folder ${join(entry.parentPath, entry.name)}`);
+}
+
+async function cycle(scene: Scene, engine: string, name: string, count: number): Promise<string[]> {
+  const { status, stdout, stderr } = await scene.spawn(process.execPath, [program, engine, name, `${count}`]).ended;
+  if (status !== 0) throw new Error(`${name}: ${stderr.slice(-2000)}`);
+  return stdout.split('\n').filter((id) => id !== '');
+}
+
+/** 100 on each caller; `standing` lists what there is of the engine's and of ours, a line each. */
+export function proveCycles(stage: LifeStage, standing: (scene: Scene) => Promise<string[]>): void {
+  for (const scene of stage.scenes) {
+    tap.test(
+      `100 cycles of create, start, exec and remove, two at a time, leave nothing (${scene.caller})`,
+      async (t) => {
+        const base = newName();
+        const [first = ''] = await cycle(scene, stage.engine, `${base}-first`, 1);
+        t.strictSame(await stage.listLeft(scene, `${first}-1`), []);
+        const before = (await standing(scene)).sort();
+        const names = Array.from({ length: lanes }, (_, lane) => `${base}-${lane}`);
+        const ids = (await Promise.all(names.map((name) => cycle(scene, stage.engine, name, each)))).flat();
+        t.equal(new Set(ids).size, lanes * each);
+        for (const id of ids) t.strictSame(await stage.listLeft(scene, `${id}-1`), []);
+        t.strictSame(
+          readdirSync(namesFolder(scene.paths)).filter((name) => name.startsWith(base)),
+          [],
+        );
+        t.strictSame(findProcesses(base), []);
+        t.strictSame((await standing(scene)).sort(), before);
+      },
+    );
+  }
+}
