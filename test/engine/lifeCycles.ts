@@ -2,8 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import tap from 'tap';
-import { namesFolder } from '../../lib/run/life/sandbox.ts';
-import { newName } from '../system/lifeScene.ts';
+import { listNamed, newName, removeNamed } from '../system/lifeScene.ts';
 import type { Scene } from '../system/scene.ts';
 import { findProcesses } from '../system/traces.ts';
 import type { LifeStage } from './lifeStage.ts';
@@ -33,17 +32,19 @@ export function proveCycles(stage: LifeStage, standing: (scene: Scene) => Promis
       `100 cycles of create, start, exec and remove, two at a time, leave nothing (${scene.caller})`,
       async (t) => {
         const base = newName();
+        t.teardown(() => removeNamed(scene, base));
         const [first = ''] = await cycle(scene, stage.engine, `${base}-first`, 1);
         t.strictSame(await stage.listLeft(scene, `${first}-1`), []);
         const before = (await standing(scene)).sort();
         const names = Array.from({ length: lanes }, (_, lane) => `${base}-${lane}`);
-        const ids = (await Promise.all(names.map((name) => cycle(scene, stage.engine, name, each)))).flat();
+        const ended = await Promise.allSettled(names.map((name) => cycle(scene, stage.engine, name, each)));
+        const ids = ended.flatMap((lane) => {
+          if (lane.status === 'rejected') throw lane.reason;
+          return lane.value;
+        });
         t.equal(new Set(ids).size, lanes * each);
         for (const id of ids) t.strictSame(await stage.listLeft(scene, `${id}-1`), []);
-        t.strictSame(
-          readdirSync(namesFolder(scene.paths)).filter((name) => name.startsWith(base)),
-          [],
-        );
+        t.strictSame(listNamed(scene, base), []);
         t.strictSame(findProcesses(base), []);
         t.strictSame((await standing(scene)).sort(), before);
       },

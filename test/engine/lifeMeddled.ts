@@ -1,4 +1,6 @@
 // Owns what becomes of an engine's sandboxes when somebody meddles with them: states tell the truth, and rm frees the rest.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { until } from '../system/scene.ts';
 import { readSoft } from '../system/traces.ts';
 import { type LifeStage, makeOn, stateOf, supervisorOf, testOn } from './lifeStage.ts';
@@ -35,6 +37,19 @@ export function proveMeddled(stage: LifeStage): void {
     t.match(await scene.sandbox(['rm', live.name]), { status: 0, stdout: `${live.name}\n` });
     t.strictSame(await stage.listLeft(scene, live.run), []);
   });
+  testOn(
+    stage,
+    'refuses to enter when what entered first had no filter, as crun has it that finds none',
+    async (t, scene) => {
+      const live = await makeOn(t, stage, scene);
+      t.equal((await live.exec([], ['true'])).status, 0, 'the control');
+      rmSync(join(live.runFolder, 'enter', live.run, 'seccomp.bpf'));
+      rmSync(join(live.runFolder, 'entrance'));
+      const refused = await live.exec([], ['true']);
+      t.match(refused, { status: 125, stderr: /would lack its protections: Seccomp\n/ }, refused.stderr);
+      t.strictSame([...live.entries(), ...live.groups()], []);
+    },
+  );
   testOn(stage, 'refuses what it cannot have, and leaves nothing of it', async (t, scene) => {
     const folder = scene.home;
     const cases: [string[], RegExp][] = [

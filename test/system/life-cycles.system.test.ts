@@ -1,9 +1,8 @@
 // Owns the proof that sandboxes that come and go leave nothing: processes, mounts, cgroups, host ids, files.
-import { readdirSync } from 'node:fs';
 import tap from 'tap';
-import { namesFolder, readSandbox } from '../../lib/run/life/sandbox.ts';
+import { readSandbox } from '../../lib/run/life/sandbox.ts';
 import { createSandbox } from '../../lib/sdk/sandbox.ts';
-import { listIds, newName } from './lifeScene.ts';
+import { listIds, listNamed, newName, removeNamed } from './lifeScene.ts';
 import { declareNeeds } from './needs.ts';
 import { type Scene, testAsBoth } from './scene.ts';
 import { findProcesses } from './traces.ts';
@@ -30,13 +29,13 @@ async function goRoundHere(name: string): Promise<string> {
 }
 
 function leftOf(scene: Scene, base: string): string[] {
-  const names = readdirSync(namesFolder(scene.paths)).filter((name) => name.startsWith(base));
   const sandboxes = listIds(scene).filter((id) => readSandbox(scene.paths, id)?.name.startsWith(base));
-  return [...names, ...sandboxes, ...findProcesses(base).map(({ command }) => command)];
+  return [...listNamed(scene, base), ...sandboxes, ...findProcesses(base).map(({ command }) => command)];
 }
 
 testAsBoth('100 cycles of create, start and remove, four at a time, leave nothing', async (t, scene) => {
   const base = newName();
+  t.teardown(() => removeNamed(scene, base));
   const ids: string[] = [];
   const worker = async (number: number) => {
     for (let cycle = 0; cycle < 25; cycle++) {
@@ -44,7 +43,9 @@ testAsBoth('100 cycles of create, start and remove, four at a time, leave nothin
       ids.push(await (scene.uid === 0 ? goRoundHere(name) : goRound(scene, name)));
     }
   };
-  await Promise.all([0, 1, 2, 3].map(worker));
+  // All have come to an end before what is left is removed, also when one has failed.
+  const lanes = await Promise.allSettled([0, 1, 2, 3].map(worker));
+  for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
   t.equal(new Set(ids).size, 100);
   t.strictSame(leftOf(scene, base), []);
   for (const id of ids) t.strictSame(scene.traces(`${id}-1`), []);

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { logsFolder, sandboxesFolder } from '../../lib/run/life/sandbox.ts';
+import { logsFolder, namesFolder, sandboxesFolder } from '../../lib/run/life/sandbox.ts';
 import { type Ended, newId, type Scene } from './scene.ts';
 import { readSoft } from './traces.ts';
 
@@ -64,4 +64,15 @@ export function logText(scene: Scene, { id }: Made): string {
 export function listIds(scene: Scene): string[] {
   const folder = sandboxesFolder(scene.paths);
   return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('s')) : [];
+}
+
+/** Names of sandboxes that begin with `base`. */
+export function listNamed(scene: Scene, base: string): string[] {
+  const folder = namesFolder(scene.paths);
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(base)) : [];
+}
+
+/** Removes those: what a test that failed in the middle has left. */
+export async function removeNamed(scene: Scene, base: string): Promise<void> {
+  for (const name of listNamed(scene, base)) await scene.sandbox(['rm', '-f', name]);
 }
