@@ -37,6 +37,8 @@ export interface RunOptions extends HostOptions {
   readonly network?: 'none' | 'proxy';
   /** Id of the tool whose egress rules apply, beside those of the profile. */
   readonly tool?: string;
+  /** `8000`, `NAME:8000` or `8080:8000`, each: a registered port of the host that leads inside (docs/ports.md). */
+  readonly publish?: readonly string[];
   /** Folder that artifacts are copied to; new or empty. */
   readonly artifacts?: string;
   readonly id?: string;
@@ -53,12 +55,12 @@ export interface RunOptions extends HostOptions {
  */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { profile, command, workspace, stdin, timeout, memory, cpus, pids, engine } = options;
-  const { id, taskId, jobId, artifacts, network, tool } = options;
+  const { id, taskId, jobId, artifacts, network, tool, publish } = options;
   return executeRun(
     {
       profile,
       overrides: {
-        ...{ memory, cpus, pids, timeout, engine, network, tool },
+        ...{ memory, cpus, pids, timeout, engine, network, tool, publish },
         env: pairs(options.env),
         labels: pairs(options.labels),
       },

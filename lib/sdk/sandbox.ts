@@ -27,6 +27,8 @@ export interface CreateOptions extends HostOptions {
   /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. Default: an empty scratch folder. */
   readonly workspace?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** `8000`, `NAME:8000` or `8080:8000`, each: a registered port of the host that leads inside (docs/ports.md). */
+  readonly publish?: readonly string[];
   /** As on the command line: `2h`, `10m`, `512m`, `0.5`, `64`. */
   readonly ttl?: string;
   readonly idle?: string;
@@ -130,8 +132,8 @@ export class Sandbox {
 /** Makes a sandbox, which is not started. Throws CofferdamError when it is refused, and nothing of it is left then. */
 export async function createSandbox(options: CreateOptions): Promise<Sandbox> {
   const host = hostOf(options);
-  const { profile, workspace, name, command = [], ttl, idle, memory, cpus, pids, engine } = options;
-  const overrides = { memory, cpus, pids, engine, env: pairs(options.env), labels: pairs(options.labels) };
+  const { profile, workspace, name, command = [], ttl, idle, memory, cpus, pids, engine, publish } = options;
+  const overrides = { memory, cpus, pids, engine, publish, env: pairs(options.env), labels: pairs(options.labels) };
   return new Sandbox(await create({ profile, workspace, name, command, ttl, idle, overrides }, host), host);
 }
 

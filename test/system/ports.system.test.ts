@@ -1,6 +1,7 @@
 // Owns published ports: a server without a network answers at its port of the host, there alone, and until its end alone.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
 import type { Test } from 'tap';
 import { ask, findSupervisors, makePorts, type PortScene, serves, untilServes } from './portScene.ts';
 import { newId, type Scene, testAsBoth, until } from './scene.ts';
@@ -190,4 +191,36 @@ testAsBoth('a sandbox that lives on has its port at each start, and gives it bac
   process.kill(findSupervisors(found[0]?.run ?? '').supervisor, 'SIGKILL');
   t.ok(await untilServes(port, false), 'freed when its supervisor is killed');
   await sandbox('gc');
+  await sandbox('rm', '-f', name);
+  t.notOk(ports.text().includes(name), 'a sandbox that is removed gives its port back');
+});
+
+testAsBoth('killed in the middle or not, allocations leave a sound registry and no port twice', async (t, scene) => {
+  const ports = makePorts(scene, 'at-once');
+  const names = Array.from({ length: 8 }, (_, i) => `name-${i}`);
+  const all = names.map((name) => ports.start(['ports', 'allocate', name]));
+  // The first that has written tells that the others are about to.
+  await until(() => ports.text().includes('assigned:'));
+  for (const [i, { child }] of all.entries()) if (i % 2 === 0) child.kill('SIGKILL');
+  await Promise.all(all.map(({ ended }) => ended));
+  const given = await Promise.all(
+    names.map(async (name) => (await ports.start(['ports', 'allocate', name]).ended).stdout),
+  );
+  t.equal(new Set(given).size, 8, given.join());
+  t.strictSame(
+    names.map((name) => `${ports.portOf(name)}\n`),
+    given,
+    'each is the one in the file',
+  );
+  t.equal((await ports.start(['ports', 'check']).ended).stdout, "8 registered, 0 in another's way\n");
+  t.equal(readdirSync(dirname(ports.file)).length, 1, 'nothing half written is left');
+});
+
+testAsBoth('verify finds nothing wrong with a sandbox that has a published port', async (t, scene) => {
+  const ports = makePorts(scene, 'verified');
+  const profile = scene.write('verified.yaml', 'ports: [{container: 8000, name: verified}]\n');
+  const { status, stdout, stderr } = await ports.start(['verify', '--json', '--profile', profile]).ended;
+  t.equal(status, 0, stderr);
+  t.equal((JSON.parse(stdout) as { ok: boolean }).ok, true);
+  t.match(ports.text(), 'name: verified');
 });

@@ -6,6 +6,7 @@ import type { Paths } from '../../base/paths.ts';
 import { findCgroups } from '../../engine/cgroupPlace.ts';
 import { runFolders } from '../folders.ts';
 import { freeLeftovers } from '../leftovers.ts';
+import { giveBackPorts } from '../ports/publish.ts';
 import type { Host } from '../prepare.ts';
 import { completeDue } from '../receipt/complete.ts';
 import { finishSandbox } from './finish.ts';
@@ -62,6 +63,7 @@ export async function removeSandbox(known: Sandbox, host: Host, force: boolean):
     if (lives) await stopSandbox(paths, sandbox, 0);
     if (sandbox.run !== null) await settleRun(host, sandbox.run);
     await finishSandbox(paths, sandbox);
+    await giveBackPorts(sandbox.name, host);
     removeFolder(paths, sandbox.id);
     releaseName(paths, sandbox.name, sandbox.id);
   } finally {

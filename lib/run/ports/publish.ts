@@ -4,8 +4,9 @@ import { printable } from '../../base/printable.ts';
 import { overlap, placeText } from '../../policy/ports/registry.ts';
 import { portNames } from '../../policy/ports/schema.ts';
 import type { Profile } from '../../profile/schema.ts';
+import type { Host } from '../prepare.ts';
 import { findHolders, holderText, readListeners } from './listeners.ts';
-import { allocatePorts, type PortCaller, portsFileOf } from './registryFile.ts';
+import { allocatePorts, type PortCaller, portsFileOf, releaseAssigned } from './registryFile.ts';
 
 /** A port of the host that leads to one on the loopback inside. */
 export interface PublishedPort {
@@ -68,4 +69,17 @@ export async function publishPorts(
   });
   refuseBound(published);
   return published;
+}
+
+/**
+ * Takes back what was assigned to a sandbox called `base`, which is being removed: its range would be used up by sandboxes that are no more. A
+ * registry that cannot be edited does not keep a sandbox from being removed.
+ */
+export async function giveBackPorts(base: string, host: PortCaller & Pick<Host, 'notice'>): Promise<void> {
+  try {
+    await releaseAssigned(host, (name) => name.startsWith(`${base}.`) && /^[0-9]+$/.test(name.slice(base.length + 1)));
+  } catch (error) {
+    if (!(error instanceof CofferdamError)) throw error;
+    host.notice(`the ports of ${base} stay assigned: ${printable(error.message, 400)}`);
+  }
 }

@@ -146,3 +146,17 @@ export async function releasePort(caller: PortCaller, name: string, permit: Perm
     return { text: edited, result: found };
   });
 }
+
+/** Takes back what was assigned to names that `isTheirs` knows. Throws what rewriteFile() and parseRegistry() do. */
+export async function releaseAssigned(caller: PortCaller, isTheirs: (name: string) => boolean): Promise<void> {
+  const file = portsFileOf(caller.paths);
+  const find = ({ registrations }: Registry) =>
+    registrations.filter(({ kind, name }) => kind === 'assigned' && isTheirs(name));
+  if (find(readRegistries(caller).own).length === 0) return;
+  await rewriteFile({ file, uid: caller.uid }, (text = '{}') => {
+    // From the end, so that the places of those before stay right.
+    const theirs = find(parseRegistry(text, file, accountOf(caller.uid))).toReversed();
+    const edited = theirs.reduce((now, one) => removeRegistration(now, file, one), text);
+    return { text: theirs.length === 0 ? undefined : edited, result: undefined };
+  });
+}

@@ -7,6 +7,7 @@ import { locateCgroups } from '../../engine/cgroupPlace.ts';
 import { copyOwner } from '../copy.ts';
 import { type Invoked, invokePlan } from '../invoke.ts';
 import { placeWorkspace } from '../placeWorkspace.ts';
+import { type PublishedPort, publishPorts } from '../ports/publish.ts';
 import { type Host, type PlanWish, type Prepared, preparePlan } from '../prepare.ts';
 import { awaitRun } from '../receipt/awaited.ts';
 import { closeWay, type OpenedWay, openWay } from '../wayOut.ts';
@@ -55,10 +56,11 @@ interface Watched {
   readonly ids: readonly string[];
   readonly source: string | undefined;
   readonly wayOut: string | undefined;
+  readonly ports: readonly PublishedPort[];
 }
 
 async function watch(
-  { probe, host, prepared, expected, ids, source, wayOut }: Watched,
+  { probe, host, prepared, expected, ids, source, wayOut, ports }: Watched,
   port: number,
 ): Promise<Evidence> {
   const { id, profile } = expected;
@@ -74,6 +76,7 @@ async function watch(
     argv: ['/bin/sh', '-c', isGuest ? receiveInGuest : receive, 'verify', ...words],
     workspace: source,
     wayOut,
+    ports,
     timeoutMs: profile.limits.timeout,
   };
   const run = invokePlan({
@@ -132,6 +135,11 @@ export async function examineSandbox(
     .map((check) => check.id);
   // While we live, a copy that is being made for it is nobody's leftover, and its receipt is made when we are done.
   const awaited = awaitRun(prepared.folders.awaited, id);
+  const ports = await publishPorts(prepared.profile.ports, prepared.plan.profileName, host).catch((error: unknown) => {
+    prepared.workspace?.claim.release();
+    awaited.release();
+    throw error;
+  });
   const around = await placeWorkspace(prepared, id, host).catch((error: unknown) => {
     awaited.release();
     throw error;
@@ -140,7 +148,7 @@ export async function examineSandbox(
   let way: OpenedWay | undefined;
   try {
     way = await openWay(prepared, id, host.openWayOut);
-    const asked = { probe, host, prepared, expected, ids, source: around.source, wayOut: way?.folder };
+    const asked = { probe, host, prepared, expected, ids, source: around.source, wayOut: way?.folder, ports };
     return await watch(asked, doors.port);
   } finally {
     await closeWay(way);
