@@ -1,4 +1,5 @@
 // Owns changing a list in a YAML text by splicing: every byte that is not of the change stays, comments and layout too.
+import { isDeepStrictEqual } from 'node:util';
 import { isMap, isNode, isPair, isScalar, isSeq, type Pair, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import { CofferdamError, messageOf } from './errors.ts';
 import { printable } from './printable.ts';
@@ -142,10 +143,10 @@ interface Edit {
 }
 
 /** Splices, and proves that the new text means the old one with this change and nothing else. */
-function editList(
+function editText(
   { text, file, path }: Edit,
   plan: (place: Place, contents: unknown) => readonly Splice[],
-  change: Change,
+  change: (before: unknown) => unknown,
 ): string {
   const before = text.trim() === '' ? {} : parseYaml(text, file).value;
   let after: string;
@@ -157,13 +158,17 @@ function editList(
       prettyErrors: false,
     });
     after = splice(text, plan(new Place(text), contents));
-    const meant = JSON.stringify(changeValue(before, path, change));
-    if (JSON.stringify(parseYaml(after, file).value) !== meant) throw new TypeError('it would mean something else');
+    if (!isDeepStrictEqual(parseYaml(after, file).value ?? {}, change(before)))
+      throw new TypeError('it would mean something else');
   } catch (cause) {
-    const message = `${file}: cannot edit the list ${path.join('.')} as it is written: ${messageOf(cause)}`;
+    const message = `${file}: cannot edit ${path.join('.')} as it is written: ${messageOf(cause)}`;
     throw new CofferdamError('POLICY_EDIT', printable(message, 500), { cause });
   }
   return after;
+}
+
+function editList(edit: Edit, plan: Parameters<typeof editText>[1], change: Change): string {
+  return editText(edit, plan, (before) => changeValue(before, edit.path, change));
 }
 
 /**
@@ -184,5 +189,36 @@ export function removeFromList(edit: Edit, index: number): string {
     edit,
     (place, contents) => planRemove(place, contents, edit.path, index),
     (list) => list.splice(index, 1),
+  );
+}
+
+function planWord(place: Place, contents: unknown, key: string, word: string | undefined): Splice[] {
+  if (contents !== null && (!isMap(contents) || contents.flow === true))
+    throw new TypeError('not a map in block style');
+  const pair = isMap(contents) ? findPair(contents, key) : undefined;
+  if (pair !== undefined && !isScalar(pair.value)) throw new TypeError('not a word');
+  if (word === undefined)
+    return pair === undefined ? [] : [place.wholeLines(place.start(pair.key), place.end(pair.value))];
+  const text = JSON.stringify(word);
+  if (pair !== undefined) return [{ from: place.start(pair.value), to: place.end(pair.value), text }];
+  const end = place.text.trimEnd().length;
+  return [{ from: end, to: end, text: `${end === 0 ? '' : place.eol}${key}: ${text}` }];
+}
+
+/**
+ * `text` with `word` as the value of a key of the outermost map, or without that key. Throws as appendToList(); also where the map is
+ * in flow style.
+ */
+export function setWord(
+  { text, file, key }: { readonly text: string; readonly file: string; readonly key: string },
+  word: string | undefined,
+): string {
+  return editText(
+    { text, file, path: [key] },
+    (place, contents) => planWord(place, contents, key, word),
+    (before) => {
+      const { [key]: _, ...others } = (before ?? {}) as Container;
+      return word === undefined ? others : { ...others, [key]: word };
+    },
   );
 }

@@ -45,6 +45,12 @@ function liveAllows({ rules }: Policy) {
   return rules.filter(({ effect, end }) => effect === 'allow' && isLive(end, clock));
 }
 
+// A parent proxy is reached by its port; where its address is private, an exception of the policy has to name it.
+function listOutPorts(policy: Policy): number[] {
+  const ports = liveAllows(policy).flatMap(({ pattern }) => pattern.port ?? webPorts);
+  return [...new Set([...ports, ...(policy.parentProxy === undefined ? [] : [policy.parentProxy.port])])];
+}
+
 function buildModel(policy: Policy, paths: Paths): FirewallModel {
   const passwd = read('/etc/passwd');
   const users = [systemUser, ...parseUsers(read(join(paths.config, 'users')))];
@@ -55,7 +61,7 @@ function buildModel(policy: Policy, paths: Paths): FirewallModel {
     bridgeUid: uidOf(passwd, bridgeUser),
     bridgeEndpoints: [],
     proxy: findProxy(passwd),
-    outPorts: [...new Set(liveAllows(policy).flatMap(({ pattern }) => pattern.port ?? webPorts))],
+    outPorts: listOutPorts(policy),
     privateNetworks: exceptions.flatMap(({ networks }) => networks),
     dnsServers: dnsServers.length > 0 ? dnsServers : findNameServers(read('/etc/resolv.conf')),
     sandboxInterfaces: [],

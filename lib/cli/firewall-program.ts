@@ -1,6 +1,5 @@
 // Owns the command tree of `firewall`; what each command does stands in its own file.
 import { type Command, createCommand } from 'commander';
-import { CofferdamError } from '../base/errors.ts';
 import type { CliContext } from './context.ts';
 import { firewallChangeCommands } from './firewall-apply.ts';
 import { answerCommands } from './firewall-approve.ts';
@@ -11,6 +10,7 @@ import { explainCommand } from './firewall-explain.ts';
 import { listCommand } from './firewall-list.ts';
 import { firewallLogCommand } from './firewall-log.ts';
 import { firewallPlanCommand } from './firewall-plan.ts';
+import { firewallProxyCommand } from './firewall-proxy.ts';
 import { replayCommand } from './firewall-replay.ts';
 import { firewallStatusCommand } from './firewall-status.ts';
 import { firewallWatchCommand } from './firewall-watch.ts';
@@ -21,20 +21,6 @@ Examples:
   firewall allow --tool web.search@v1 example.org
   firewall explain --tool web.search@v1 example.org
   firewall list`;
-
-/** Verbs that the text of other programs may name already: each says that it does nothing, none pretends. */
-export const laterVerbs: readonly string[] = ['proxy'];
-
-function laterCommand(verb: string): Command {
-  return createCommand(verb)
-    .description('not in this version')
-    .allowUnknownOption()
-    .argument('[words...]')
-    .action(() => {
-      const remedy = 'see what there is: firewall --help';
-      throw new CofferdamError('NOT_YET_ENFORCED', `firewall ${verb} is not part of this version`, { remedy });
-    });
-}
 
 /** The whole tree. Parsing throws CommanderError for bad usage, after saying what is wrong. */
 export function createFirewall(context: CliContext): Command {
@@ -52,6 +38,7 @@ export function createFirewall(context: CliContext): Command {
     ...answerCommands(context),
     firewallLogCommand(context),
     replayCommand(context),
+    firewallProxyCommand(context),
     firewallPlanCommand(context),
     ...firewallChangeCommands(context),
     firewallStatusCommand(context),
@@ -59,7 +46,6 @@ export function createFirewall(context: CliContext): Command {
   ];
   for (const command of commands) program.addCommand(command);
   program.addCommand(firewallCompletionCommand(context, () => program));
-  for (const verb of laterVerbs) program.addCommand(laterCommand(verb), { hidden: true });
   settle(program, context);
   return program;
 }

@@ -89,6 +89,17 @@ function diffSettings(before: Policy, after: Policy): Change[] {
       effect: leastApprovals(before.approvals, after.approvals) === after.approvals ? 'tightens' : 'widens',
       text: `approvals: ${before.approvals} to ${after.approvals}`,
     });
+  // Another parent sees what leaves and resolves the names; going without one is another way too.
+  if (before.parentProxy?.text !== after.parentProxy?.text)
+    changes.push({
+      effect: 'widens',
+      text: `parentProxy: ${before.parentProxy?.text ?? 'none'} to ${after.parentProxy?.text ?? 'none'}`,
+    });
+  if (before.environmentProxy !== after.environmentProxy)
+    changes.push({
+      effect: after.environmentProxy ? 'widens' : 'tightens',
+      text: `environmentProxy: ${before.environmentProxy} to ${after.environmentProxy}`,
+    });
   const [old, fresh] = [before.dnsServers.join(', ') || 'of the host', after.dnsServers.join(', ') || 'of the host'];
   // Who answers the names decides where they lead: another server is never less.
   if (old !== fresh) changes.push({ effect: 'widens', text: `dns.servers: ${old} to ${fresh}` });

@@ -2,7 +2,7 @@
 import { CofferdamError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { printable } from '../base/printable.ts';
-import { appendToList, removeFromList } from '../base/yamlEdit.ts';
+import { appendToList, removeFromList, setWord } from '../base/yamlEdit.ts';
 import { bootEndText, type Clock, type End, isLive } from './clock.ts';
 import { parsePolicy } from './load.ts';
 import { type Pattern, readPattern } from './pattern.ts';
@@ -14,6 +14,12 @@ export interface PolicyEdit {
   readonly scope: Scope;
   readonly patterns: readonly Pattern[];
   readonly end?: End;
+}
+
+/** Another parent proxy, as readParentProxy() gives its text, or none. */
+export interface ParentEdit {
+  readonly verb: 'parent';
+  readonly parent: string | undefined;
 }
 
 /** What a new firewall.yaml begins with: comments alone, a policy that denies everything. */
@@ -105,8 +111,11 @@ function applyOne(text: string, file: string, edit: PolicyEdit, pattern: Pattern
  * `text` with the edit made; what is there already is not added twice. Comments and layout stay. Throws RULE_UNKNOWN for a
  * removal of what is not there, POLICY_EDIT, and what parsePolicy() throws, of the text as it was or as it would be.
  */
-export function editPolicy(text: string, file: string, edit: PolicyEdit, clock: Clock): string {
-  const edited = edit.patterns.reduce((now, pattern) => applyOne(now, file, edit, pattern, clock), text);
+export function editPolicy(text: string, file: string, edit: PolicyEdit | ParentEdit, clock: Clock): string {
+  const edited =
+    edit.verb === 'parent'
+      ? setWord({ text, file, key: 'parentProxy' }, edit.parent)
+      : edit.patterns.reduce((now, pattern) => applyOne(now, file, edit, pattern, clock), text);
   parsePolicy(edited, file);
   return edited;
 }

@@ -1,13 +1,13 @@
 // Owns changing firewall.yaml on disk: what an edit widens is judged before it is written.
 import type { Clock } from './clock.ts';
 import { type Change, diffPolicies } from './diff.ts';
-import { editPolicy, emptyPolicy, type PolicyEdit } from './edit.ts';
+import { editPolicy, emptyPolicy, type ParentEdit, type PolicyEdit } from './edit.ts';
 import { type PolicySource, parsePolicy } from './load.ts';
 import type { Policy } from './policy.ts';
 import { rewriteFile } from './rewrite.ts';
 
 export interface EditRequest extends PolicySource {
-  readonly edit: PolicyEdit;
+  readonly edit: PolicyEdit | ParentEdit;
   readonly clock: Clock;
   /** Throws what refuses the changes; nothing is written then. */
   readonly permit: (changes: readonly Change[]) => void;

@@ -2,6 +2,7 @@
 import type { KeyPath, Located } from '../base/yaml.ts';
 import type { Network } from './address.ts';
 import { type End, readBootEnd } from './clock.ts';
+import type { ParentProxy } from './parentProxy.ts';
 import type { Pattern } from './pattern.ts';
 import type { LimitsFile, PolicyFile, ScopeFile } from './schema.ts';
 
@@ -45,6 +46,9 @@ export interface Policy {
   readonly mode: 'scoped' | 'strict';
   readonly approvals: Approvals;
   readonly dnsServers: readonly string[];
+  readonly parentProxy: ParentProxy | undefined;
+  /** Whether the environment may choose the parent proxy. */
+  readonly environmentProxy: boolean;
   /** In file order: global, profiles, tools, grants. */
   readonly rules: readonly Rule[];
   readonly exceptions: readonly PrivateException[];
@@ -104,6 +108,8 @@ export function buildPolicy(content: PolicyFile, document: Located): Policy {
     mode: content.mode,
     approvals: content.approvals,
     dnsServers: content.dns.servers,
+    parentProxy: content.parentProxy,
+    environmentProxy: content.environmentProxy,
     rules,
     exceptions: scopes.flatMap(([scope, found]) =>
       found.private.map(({ host, addresses }, i) => {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { formatSize, parseSize, sizePattern } from '../base/units.ts';
 import { type Network, readNetwork } from './address.ts';
+import { type ParentProxy, readParentProxy } from './parentProxy.ts';
 import { type Pattern, readPattern } from './pattern.ts';
 
 const mostBytes = 64 * 1024 ** 4;
@@ -18,6 +19,13 @@ const network = z.string().transform((text, context): Network => {
   const reading = readNetwork(text);
   if (reading.fault === undefined) return reading.network;
   context.addIssue({ code: 'custom', message: reading.fault });
+  return z.NEVER;
+});
+
+const parentProxy = z.string().transform((text, context): ParentProxy => {
+  const { parent, fault } = readParentProxy(text);
+  if (parent !== undefined) return parent;
+  context.addIssue({ code: 'custom', message: fault });
   return z.NEVER;
 });
 
@@ -105,6 +113,11 @@ export const policySchema = z.strictObject({
     .enum(['reject_all', 'prompt', 'approve_all'])
     .default('prompt')
     .describe('What happens to requests that `onDeny: ask` holds; never more than the host configuration permits.'),
+  parentProxy: parentProxy.optional().describe('A proxy that ours goes through, http://HOST:PORT. Default: none.'),
+  environmentProxy: z
+    .boolean()
+    .default(false)
+    .describe('Whether https_proxy and its like, in the environment of who starts the proxy, choose another.'),
   dns: z
     .strictObject({
       servers: z

@@ -40,7 +40,7 @@ const nothing = policy('global: {}');
 const inputs: Readonly<Record<string, SquidInput>> = {
   sample: input,
   nothing: { ...input, policy: nothing, numbers: numberPrincipals(nothing), dnsServers: [] },
-  parent: { ...input, parent: new URL('http://proxy.example.org:8888') },
+  parent: { ...input, parent: { host: 'proxy.example.org', port: 8888, text: 'http://proxy.example.org:8888' } },
   strict: { ...input, sni: 'strict', certificate: '/run/x/certificate.pem' },
 };
 
@@ -111,10 +111,6 @@ const bad: Readonly<Record<string, Partial<SquidInput>>> = {
   'a path with a newline': { logFile: '/run/x\nhttp_access allow all' },
   'a path with a blank': { cacheLog: '/run/a b' },
   'a path with a macro': { logFile: '/run/${service_name}' },
-  'a parent with credentials': { parent: new URL('http://user:secret@proxy.example.org:1') },
-  'a parent with a password alone': { parent: new URL('http://:secret@proxy.example.org:1') },
-  'a parent of another scheme': { parent: new URL('socks5://proxy.example.org:1') },
-  'a parent with a path': { parent: new URL('http://proxy.example.org:1/path') },
   'sni strict without a certificate': { sni: 'strict' },
   'too few files': { fdLimit: 1 },
 };
@@ -127,7 +123,6 @@ for (const [fault, part] of Object.entries(bad)) {
     } catch (cause) {
       t.type(cause, CofferdamError);
       t.equal((cause as CofferdamError).code, 'FIREWALL_INPUT');
-      t.notMatch((cause as CofferdamError).message, 'secret');
     }
     t.end();
   });

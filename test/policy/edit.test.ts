@@ -138,7 +138,7 @@ test('refuses patterns that are none, and names all of them', async (t) => {
   t.match(error, { code: 'PATTERN_INVALID', exit: 2, details: [/every host/, /IP address/] });
 });
 
-function fileOf(t: Test): { folder: string; file: string; request: EditRequest } {
+function fileOf(t: Test): { folder: string; file: string; request: EditRequest & { edit: PolicyEdit } } {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cofferdam-edit-')));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'firewall.yaml');

@@ -6,6 +6,7 @@ import { CofferdamError, messageOf } from '../../lib/base/errors.ts';
 import type { Clock } from '../../lib/policy/clock.ts';
 import type { Principal } from '../../lib/policy/decide.ts';
 import { parsePolicy } from '../../lib/policy/load.ts';
+import { readParentProxy } from '../../lib/policy/parentProxy.ts';
 import { encodeHeader } from '../../lib/service/bridge/header.ts';
 import type { AccessEntry } from '../../lib/service/squid/accessLog.ts';
 import { findSquid } from '../../lib/service/squid/binary.ts';
@@ -69,7 +70,7 @@ async function start(order: StartOrder): Promise<object> {
     dnsServers: order.dnsServers,
     sni: order.sni,
     port: order.port,
-    parent: order.parent === undefined ? undefined : new URL(order.parent),
+    parent: order.parent === undefined ? undefined : readParentProxy(order.parent).parent,
     identity: { uid: order.uid, gid: order.uid },
     onEntry: (entry) => entries.set(entry.connection, [...(entries.get(entry.connection) ?? []), entry]),
   });

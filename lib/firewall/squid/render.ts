@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { CofferdamError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { Clock } from '../../policy/clock.ts';
+import type { ParentProxy } from '../../policy/parentProxy.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { renderDecision } from './decision.ts';
 import { renderGuard } from './guard.ts';
@@ -20,8 +21,8 @@ export interface SquidInput {
   /** On 127.0.0.1. */
   readonly port: number;
   readonly numbers: PrincipalNumbers;
-  /** `http://HOST:PORT` that everything goes through; undefined: Squid reaches hosts itself. */
-  readonly parent: URL | undefined;
+  /** What everything goes through (chooseParent()); undefined: Squid reaches hosts itself. */
+  readonly parent: ParentProxy | undefined;
   /** strict: a tunnel must begin with TLS for a name that is allowed (squid-openssl). */
   readonly sni: 'off' | 'strict';
   /** PEM file with a key and certificate, which Squid wants for `strict` and never shows to anybody. */

@@ -8,6 +8,7 @@ import { printable } from '../../base/printable.ts';
 import { numberPrincipals, type PrincipalNumbers } from '../../firewall/squid/numbers.ts';
 import { renderSquid } from '../../firewall/squid/render.ts';
 import type { Clock } from '../../policy/clock.ts';
+import type { ParentProxy } from '../../policy/parentProxy.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { AccessEntry } from './accessLog.ts';
 import { writeCertificate } from './certificate.ts';
@@ -24,7 +25,8 @@ export interface SquidOptions {
   readonly folder: string;
   /** On 127.0.0.1; undefined: a free one. */
   readonly port?: number | undefined;
-  readonly parent?: URL | undefined;
+  /** The effective one of chooseParent(). */
+  readonly parent?: ParentProxy | undefined;
   readonly sni?: 'off' | 'strict' | undefined;
   readonly dnsServers?: readonly string[] | undefined;
   /** How many files it may have open; each tunnel takes two. */

@@ -5,7 +5,7 @@ import { runTool } from '../../base/exec.ts';
 import { type AccessEntry, mostLine, readAccessLine } from './accessLog.ts';
 
 export interface LogPipe {
-  /** Ends the reading; what is in the pipe is read first. */
+  /** Ends the reading; what is in the pipe is read first. Twice is once. */
   close(): Promise<void>;
 }
 
@@ -61,16 +61,21 @@ export async function openLogPipe({ file, onEntry, onUnreadable }: LogPipeOption
     idle = false;
     take(chunk);
   });
+  const close = async () => {
+    // The writer is gone: two rounds without data are the end.
+    for (let quiet = 0; quiet < 2; quiet = idle ? quiet + 1 : 0) {
+      idle = true;
+      await new Promise((done) => setTimeout(done, 5));
+    }
+    await new Promise<void>((done) => {
+      pipe.once('close', () => done()).destroy();
+    });
+  };
+  let closing: Promise<void> | undefined;
   return {
-    async close() {
-      // The writer is gone: two rounds without data are the end.
-      for (let quiet = 0; quiet < 2; quiet = idle ? quiet + 1 : 0) {
-        idle = true;
-        await new Promise((done) => setTimeout(done, 5));
-      }
-      await new Promise<void>((done) => {
-        pipe.once('close', () => done()).destroy();
-      });
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
 }
