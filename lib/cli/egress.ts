@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   const paths = pathsSchema.parse(JSON.parse(process.argv[2] ?? ''));
   const uid = process.getuid?.() ?? -1;
   const say = (text: string) => void process.stderr.write(`${new Date().toISOString()} ${printable(text, 600)}\n`);
-  const daemon = await startDaemon({ paths, uid, idleMs, say });
+  const daemon = await startDaemon({ paths, uid, env: process.env, idleMs, say });
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => daemon.close());
   process.on('SIGHUP', () => undefined);
   await daemon.ended;

@@ -15,6 +15,6 @@ export function hostOf({ paths, uid, gid, cwd, version, signal, env, terminal }:
     signal,
     home: env['HOME'],
     notice,
-    openWayOut: (asked) => openWayOut(paths, uid, asked),
+    openWayOut: (asked) => openWayOut({ paths, uid, env }, asked),
   };
 }

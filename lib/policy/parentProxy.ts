@@ -33,6 +33,11 @@ export function readParentProxy(written: string): ParentReading {
 /** As curl(1) reads them: the one for tunnels first. */
 const variables = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'] as const;
 
+/** What of an environment chooseParent() reads, for a process that is started without the rest. */
+export function proxyVariables(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(variables.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
 export interface ParentChoice {
   /** What the environment names; undefined when it names none. */
   readonly environment:

@@ -32,7 +32,7 @@ export function hostOf({ hostEnv, cwd, signal, notice }: HostOptions): Host {
     version,
     signal: signal ?? new AbortController().signal,
     notice: notice ?? (() => undefined),
-    openWayOut: (asked) => openWayOut(paths, uid, asked),
+    openWayOut: (asked) => openWayOut({ paths, uid, env: hostEnv }, asked),
   };
 }
 

@@ -9,6 +9,7 @@ import { startDetached, systemPath } from '../../base/exec.ts';
 import { takeFileLock } from '../../base/lock.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
+import { proxyVariables } from '../../policy/parentProxy.ts';
 import { type EgressFolders, ensureEgressFolders } from './folders.ts';
 import { readLineMessages, writeMessage } from './lineSocket.ts';
 import { answerSchema, type EgressRequest, errorOf, type Failure } from './protocol.ts';
@@ -73,7 +74,9 @@ function readFailure(file: string): Failure | undefined {
   return text === '' ? undefined : (JSON.parse(text) as Failure);
 }
 
-async function startDaemonProcess(paths: Paths, folders: EgressFolders): Promise<EgressConnection> {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+async function startDaemonProcess(paths: Paths, folders: EgressFolders, env: Environment): Promise<EgressConnection> {
   const folder = mkdtempSync(join(tmpdir(), 'cofferdam-start-'));
   const said = join(folder, 'said');
   const log = openSync(join(folders.logs, 'daemon.log'), 'w', 0o600);
@@ -81,7 +84,7 @@ async function startDaemonProcess(paths: Paths, folders: EgressFolders): Promise
   try {
     const program = join(paths.install, 'dist/cli/egress.js');
     const child = startDetached(process.execPath, [program, JSON.stringify(paths)], {
-      env: { PATH: systemPath, LANG: 'C.UTF-8' },
+      env: { PATH: systemPath, LANG: 'C.UTF-8', ...proxyVariables(env) },
       stderr: log,
       result,
     });
@@ -110,14 +113,14 @@ async function startDaemonProcess(paths: Paths, folders: EgressFolders): Promise
   }
 }
 
-/** The daemon of this user, started where there is none. Throws what its start was stopped by. */
-export async function openDaemon(paths: Paths, uid: number): Promise<EgressConnection> {
+/** The daemon of this user, started where there is none, with what `env` says of a parent proxy. Throws what its start was stopped by. */
+export async function openDaemon(paths: Paths, uid: number, env: Environment): Promise<EgressConnection> {
   const folders = ensureEgressFolders(paths, uid);
   const found = await reachDaemon(folders);
   if (found !== undefined) return found;
   const lock = await takeFileLock(folders.startLock, startMs);
   try {
-    return (await reachDaemon(folders)) ?? (await startDaemonProcess(paths, folders));
+    return (await reachDaemon(folders)) ?? (await startDaemonProcess(paths, folders, env));
   } finally {
     lock.release();
   }

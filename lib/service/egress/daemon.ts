@@ -19,6 +19,8 @@ import { WayKeeper } from './wayKeeper.ts';
 export interface DaemonOptions {
   readonly paths: Paths;
   readonly uid: number;
+  /** May name a parent proxy. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** ms without a run after which it ends; 0: never. */
   readonly idleMs: number;
   readonly say: (text: string) => void;
@@ -167,7 +169,7 @@ function parseJson(line: string): unknown {
  * PROXY_MISSING, PROXY_FAILED; ID_IN_USE when there is one already.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { paths, uid, say } = options;
+  const { paths, uid, env, say } = options;
   const folders = ensureEgressFolders(paths, uid);
   const lock = await takeFileLock(folders.lock, 2000).catch((cause: unknown) => {
     throw new CofferdamError('ID_IN_USE', 'the way out of this user has a daemon already', { cause });
@@ -178,6 +180,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       folders,
       uid,
       source: () => policySourceOf(paths, uid),
+      env,
       ceiling: () => loadHostConfig(paths.hostConfig).approvals,
       squid: { binary: findSquid('off'), identity: squidIdentity(uid) },
       say,

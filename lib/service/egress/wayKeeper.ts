@@ -6,6 +6,7 @@ import { readClock } from '../../policy/clock.ts';
 import { appliesTo } from '../../policy/decide.ts';
 import { decideLimits, type Limits } from '../../policy/limits.ts';
 import type { PolicySource } from '../../policy/load.ts';
+import { chooseParent } from '../../policy/parentProxy.ts';
 import { type Approvals, leastApprovals, type Policy } from '../../policy/policy.ts';
 import { type Bridge, type BridgedRun, startBridge } from '../bridge/bridge.ts';
 import type { AskAbout } from '../bridge/hold.ts';
@@ -24,10 +25,12 @@ export interface WayOptions {
   readonly uid: number;
   /** Whose policy holds; asked each time, because the host configuration says it. */
   readonly source: () => PolicySource;
+  /** May name a parent proxy. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Most that the host's administrator permits to happen to held requests. */
   readonly ceiling: () => Approvals;
   /** All of a Squid but what the policy and the generation say. */
-  readonly squid: Omit<SquidOptions, 'policy' | 'clock' | 'folder' | 'onEntry' | 'dnsServers'>;
+  readonly squid: Omit<SquidOptions, 'policy' | 'clock' | 'folder' | 'onEntry' | 'dnsServers' | 'parent'>;
   readonly say: (text: string) => void;
 }
 
@@ -92,11 +95,14 @@ export class WayKeeper {
     this.ticking = setInterval(() => this.tick(), tickMs).unref();
   }
 
-  private startSquid(asked: Pick<SquidOptions, 'policy' | 'clock' | 'folder'>): Promise<RunningSquid> {
-    return startSquid({
+  private async startSquid(asked: Pick<SquidOptions, 'policy' | 'clock' | 'folder'>): Promise<RunningSquid> {
+    const { effective } = chooseParent(asked.policy, this.options.env);
+    if ('fault' in effective) throw new CofferdamError('PROXY_FAILED', `there is no way on: ${effective.fault}`);
+    return await startSquid({
       ...this.options.squid,
       ...asked,
       dnsServers: asked.policy.dnsServers,
+      parent: effective.parent,
       onEntry: (entry) => this.ledger.add(entry),
     });
   }

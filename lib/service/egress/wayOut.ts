@@ -9,6 +9,14 @@ import { type EgressConnection, openDaemon } from './client.ts';
 import { wallPlaces } from './folders.ts';
 import { type EgressSummary, openedSchema, summarySchema } from './protocol.ts';
 
+/** On whose behalf. */
+export interface WayOutCaller {
+  readonly paths: Paths;
+  readonly uid: number;
+  /** Where a daemon has to be started, its variables may name a parent proxy (lib/policy/parentProxy.ts). */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
 export interface WayOutRequest {
   readonly run: string;
   /** Id of the tool whose rules apply, beside those of the profile. */
@@ -43,7 +51,7 @@ async function open(
  * Opens the way out of a run; it closes with close(), and when this process ends, however it ends. Throws VALUE_INVALID for
  * what is no tool, FIREWALL_DRIFT, POLICY_MISSING and all that a policy is refused with, PROXY_MISSING, PROXY_FAILED, ID_IN_USE.
  */
-export async function openWayOut(paths: Paths, uid: number, request: WayOutRequest): Promise<OpenWayOut> {
+export async function openWayOut({ paths, uid, env }: WayOutCaller, request: WayOutRequest): Promise<OpenWayOut> {
   const { tool, run } = request;
   if (tool !== undefined && !scopeNames.tool.safeParse(tool).success) {
     throw new CofferdamError('VALUE_INVALID', `"${printable(tool, 80)}" is not the id of a tool`, {
@@ -52,7 +60,7 @@ export async function openWayOut(paths: Paths, uid: number, request: WayOutReque
   }
   const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
   for (let attempt = 1; ; attempt++) {
-    const daemon = await openDaemon(paths, uid);
+    const daemon = await openDaemon(paths, uid, env);
     try {
       const { folder, policy } = await open(daemon, request);
       const close = async () => {
