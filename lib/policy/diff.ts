@@ -89,6 +89,11 @@ function diffSettings(before: Policy, after: Policy): Change[] {
       effect: leastApprovals(before.approvals, after.approvals) === after.approvals ? 'tightens' : 'widens',
       text: `approvals: ${before.approvals} to ${after.approvals}`,
     });
+  if (before.sni !== after.sni)
+    changes.push({
+      effect: after.sni === 'strict' ? 'tightens' : 'widens',
+      text: `sni: ${before.sni} to ${after.sni}`,
+    });
   // Another parent sees what leaves and resolves the names; going without one is another way too.
   if (before.parentProxy?.text !== after.parentProxy?.text)
     changes.push({

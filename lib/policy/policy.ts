@@ -46,6 +46,7 @@ export interface Policy {
   readonly mode: 'scoped' | 'strict';
   readonly approvals: Approvals;
   readonly dnsServers: readonly string[];
+  readonly sni: 'off' | 'strict';
   readonly parentProxy: ParentProxy | undefined;
   /** Whether the environment may choose the parent proxy. */
   readonly environmentProxy: boolean;
@@ -108,6 +109,7 @@ export function buildPolicy(content: PolicyFile, document: Located): Policy {
     mode: content.mode,
     approvals: content.approvals,
     dnsServers: content.dns.servers,
+    sni: content.sni,
     parentProxy: content.parentProxy,
     environmentProxy: content.environmentProxy,
     rules,

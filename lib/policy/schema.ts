@@ -113,6 +113,10 @@ export const policySchema = z.strictObject({
     .enum(['reject_all', 'prompt', 'approve_all'])
     .default('prompt')
     .describe('What happens to requests that `onDeny: ask` holds; never more than the host configuration permits.'),
+  sni: z
+    .enum(['off', 'strict'])
+    .default('off')
+    .describe('strict: a tunnel must begin with TLS for a name that is allowed. Nothing is decrypted.'),
   parentProxy: parentProxy.optional().describe('A proxy that ours goes through, http://HOST:PORT. Default: none.'),
   environmentProxy: z
     .boolean()

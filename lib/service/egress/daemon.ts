@@ -9,7 +9,6 @@ import { policySourceOf } from '../../firewall/policySource.ts';
 import { followWall } from '../../firewall/wall.ts';
 import { readClock } from '../../policy/clock.ts';
 import { loadHostConfig } from '../../profile/hostConfig.ts';
-import { findSquid } from '../squid/binary.ts';
 import { ensureEgressFolders, wallPlaces } from './folders.ts';
 import { readLineMessages, writeMessage } from './lineSocket.ts';
 import { type EgressRequest, failureOf, requestSchema } from './protocol.ts';
@@ -182,7 +181,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       source: () => policySourceOf(paths, uid),
       env,
       ceiling: () => loadHostConfig(paths.hostConfig).approvals,
-      squid: { binary: findSquid('off'), identity: squidIdentity(uid) },
+      squid: { identity: squidIdentity(uid) },
       say,
     });
     const service = new Service(options, way);

@@ -12,6 +12,7 @@ import { type Bridge, type BridgedRun, startBridge } from '../bridge/bridge.ts';
 import type { AskAbout } from '../bridge/hold.ts';
 import { type Gate, openGate } from '../requests/gate.ts';
 import { openRequestStore } from '../requests/store.ts';
+import { findSquid } from '../squid/binary.ts';
 import { type RunningSquid, type SquidOptions, startSquid } from '../squid/generation.ts';
 import { grantAsked } from './autoGrant.ts';
 import { accessLog, type EgressFolders } from './folders.ts';
@@ -30,7 +31,10 @@ export interface WayOptions {
   /** Most that the host's administrator permits to happen to held requests. */
   readonly ceiling: () => Approvals;
   /** All of a Squid but what the policy and the generation say. */
-  readonly squid: Omit<SquidOptions, 'policy' | 'clock' | 'folder' | 'onEntry' | 'dnsServers' | 'parent'>;
+  readonly squid: Omit<
+    SquidOptions,
+    'binary' | 'policy' | 'clock' | 'folder' | 'onEntry' | 'dnsServers' | 'parent' | 'sni'
+  >;
   readonly say: (text: string) => void;
 }
 
@@ -101,6 +105,8 @@ export class WayKeeper {
     return await startSquid({
       ...this.options.squid,
       ...asked,
+      binary: findSquid(asked.policy.sni),
+      sni: asked.policy.sni,
       dnsServers: asked.policy.dnsServers,
       parent: effective.parent,
       onEntry: (entry) => this.ledger.add(entry),
