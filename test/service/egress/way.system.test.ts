@@ -197,3 +197,30 @@ test('every check of verify holds for a sandbox with a way out', async (t) => {
   t.match(podman.stderr, /podman cannot enforce network\.mode/);
   t.equal(podman.status, 125);
 });
+
+test('a thousand connections at once are the matter of the run that makes them', async (t) => {
+  const way = await makeWayScene(t);
+  way.writePolicy(onlyOne);
+  const flood = `import socket, time
+all = []
+for _ in range(1000):
+    s = socket.create_connection(('127.0.0.1', 3128), 20); s.sendall(b'CONNECT ${one}:443 HTTP/1.1\\r\\nHost: ${one}:443\\r\\n\\r\\n'); all.append(s)
+    if len(all) == 400: print('up', flush=True)
+codes = {}
+for s in all:
+    s.settimeout(30)
+    try: code = s.recv(12)[9:12].decode()
+    except OSError: code = 'reset'
+    codes[code] = codes.get(code, 0) + 1
+    if code != '200': s.close()
+print(sorted(codes.items()))`;
+  const script = `cat >/sandbox/flood.py <<'END'\n${flood}\nEND\nulimit -n 1024; exec python3 /sandbox/flood.py`;
+  const started = way.start('run', '-p', 'python-tools', ...way.options, '--', 'sh', '-c', script);
+  t.teardown(() => started.child.kill('SIGKILL'));
+  t.ok(await until(() => started.out().includes('up')), started.err().toString().slice(0, 500));
+  const beside = await run(way, curl(one));
+  t.equal(beside.stdout.trim(), word, `another run is served meanwhile: ${beside.stderr}`);
+  const { stdout, stderr } = await started.ended;
+  t.match(stdout, /\('200', 64\)/, `as many as the policy lets be open, ${stdout} ${stderr}`);
+  t.match(stdout, /\('429', \d+\)/, 'the others are told');
+});
