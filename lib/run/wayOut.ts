@@ -16,7 +16,7 @@ export interface OpenedWay {
   readonly policy: string;
   readonly hostFirewall: HostFirewall;
   /** Ends all that is open, and says how many requests were let out and refused. Throws when nobody knows. */
-  close(): Promise<{ readonly allowed: number; readonly denied: number }>;
+  close(): Promise<{ readonly allowed: number; readonly denied: number; readonly wallDrifted: boolean }>;
 }
 
 export type OpenWayOut = (asked: {
@@ -71,8 +71,8 @@ export async function closeWay(way: OpenedWay | undefined): Promise<Egress | und
   if (way === undefined) return undefined;
   const { hostFirewall, policy } = way;
   try {
-    const { allowed, denied } = await way.close();
-    return { allowed, denied, hostFirewall, policy, problem: undefined };
+    const { allowed, denied, wallDrifted } = await way.close();
+    return { allowed, denied, hostFirewall: wallDrifted ? 'drifted' : hostFirewall, policy, problem: undefined };
   } catch (error) {
     return { allowed: 0, denied: 0, hostFirewall, policy, problem: messageOf(error) };
   }

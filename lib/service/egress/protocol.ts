@@ -44,6 +44,8 @@ export const summarySchema = z.strictObject({
   /** Connections that the bridge took, and that it did not take: a bound was reached, or the proxy was gone. */
   connections: count,
   refused: count,
+  /** Whether the host's wall was seen not to stand while the run had its way. */
+  wallDrifted: z.boolean(),
   /** Bytes from and to the sandbox. */
   bytesOut: count,
   bytesIn: count,

@@ -64,6 +64,8 @@ export class WayKeeper {
   private readonly watch: PolicyWatch;
   private readonly proxy: ProxyKeeper;
   private readonly runs = new Map<string, BridgedRun>();
+  /** Runs that had their way while the wall did not stand. */
+  private readonly unwalled = new Set<string>();
   private readonly ticking: NodeJS.Timeout;
   private refreshing: Promise<void> | undefined;
   private wall: FirewallStatus['state'] = 'absent';
@@ -154,8 +156,11 @@ export class WayKeeper {
   setWall(state: FirewallStatus['state']): void {
     const before = this.wall;
     this.wall = state;
-    if (state === 'drifted') this.fail(wallIsGone());
-    else if (before === 'drifted') this.refresh().catch(() => undefined);
+    if (state === 'drifted') {
+      for (const run of this.runs.keys()) this.unwalled.add(run);
+      this.fail(wallIsGone());
+    }
+    if (state !== 'drifted' && before === 'drifted') this.refresh().catch(() => undefined);
   }
 
   private async readPolicy(): Promise<void> {
@@ -194,7 +199,8 @@ export class WayKeeper {
     const wait = used.connections > 0 ? logged : { quietMs: 0, mostMs: 0 };
     const { allowed, denied } = await this.ledger.end(run, wait);
     const { connections, refused, bytesOut, bytesIn } = used;
-    return { allowed, denied, connections, refused, bytesOut, bytesIn };
+    const wallDrifted = this.unwalled.delete(run);
+    return { allowed, denied, connections, refused, bytesOut, bytesIn, wallDrifted };
   }
 
   status(): Omit<EgressStatus, 'pid'> {
