@@ -69,7 +69,7 @@ test('check says ok, or every fault, and exits with 2', async (t) => {
   const world = makeWorld(t);
   world.write('cwd/good.yaml', 'extends: default\n');
   world.write('cwd/bad.yaml', 'limits:\n  memroy: 1g\n  pids: 1\n');
-  world.write('cwd/later.yaml', 'network: {mode: proxy}\n');
+  world.write('cwd/later.yaml', 'network: {mode: bridge}\n');
   t.same(await run(world, 'check', 'good.yaml'), { out: 'good.yaml: ok\n', err: '', status: 0 });
   const { out, status } = await run(world, 'check', 'good.yaml', 'bad.yaml', 'later.yaml', 'none.yaml');
   t.equal(status, 2);
