@@ -19,6 +19,8 @@ export function findSquid(sni: 'off' | 'strict', strict = strictSquidFolder): st
     sni === 'strict' ? [`${strict}/usr/sbin/squid`] : systemPath.split(':').map((folder) => `${folder}/squid`);
   const found = places.find(isProgram);
   if (found !== undefined) return found;
-  const name = sni === 'strict' ? 'squid-openssl' : 'squid';
-  throw new CofferdamError('PROXY_MISSING', `${name} is not installed`);
+  if (sni === 'off') throw new CofferdamError('PROXY_MISSING', 'squid is not installed');
+  throw new CofferdamError('PROXY_MISSING', `squid-openssl is not unpacked in ${strict}, and sni: strict needs it`, {
+    remedy: 'as root: sandbox setup',
+  });
 }
