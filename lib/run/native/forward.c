@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -34,12 +34,20 @@ static bool has_ended(int pidfd)
 	return poll(&ended, 1, 0) != 0;
 }
 
-/* Both at once or none. The network that we were in must be another: else we would connect to the host itself. */
-static bool join(int program)
+/*
+ * Both at once or none. Not while it is still in our network (a runtime that makes its sandbox): we would connect to the host itself. What
+ * was looked at is asked again of ourselves, when it is too late for another try.
+ */
+static bool join(pid_t program, int found)
 {
-	struct stat before, after;
+	struct stat before, there, after;
+	char path[64];
 
-	if (stat("/proc/self/ns/net", &before) != 0 || setns(program, CLONE_NEWUSER | CLONE_NEWNET) != 0)
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", program);
+	if (stat("/proc/self/ns/net", &before) != 0 || stat(path, &there) != 0)
+		return false;
+	errno = EAGAIN;
+	if (before.st_ino == there.st_ino || setns(found, CLONE_NEWUSER | CLONE_NEWNET) != 0)
 		return false;
 	if (stat("/proc/self/ns/net", &after) != 0 || before.st_ino == after.st_ino)
 		_exit(1);
@@ -74,7 +82,7 @@ static bool join_below(pid_t runtime, int runtime_end)
 		const bool ours = found >= 0 && is_child(init, inside[i]) && find_first_child(runtime) == init &&
 				  !has_ended(runtime_end);
 
-		if (ours && join(found)) {
+		if (ours && join(inside[i], found)) {
 			close(found);
 			return true;
 		}
