@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { listProfiles } from '../profile/find.ts';
 import { loadHostConfig } from '../profile/hostConfig.ts';
 import { executeRun } from '../run/execute.ts';
+import { attachCommand } from './attach.ts';
 import { auditCommand } from './audit.ts';
 import { completionCommand } from './completion.ts';
 import type { CliContext } from './context.ts';
@@ -46,6 +47,7 @@ export function addCommands(program: Command, context: CliContext): void {
     runCommand(context),
     createSandboxCommand(context),
     startCommand(context),
+    attachCommand(context),
     execCommand(context),
     psCommand(context),
     inspectCommand(context),

@@ -7,7 +7,7 @@ import { renderCompletion, shells } from './completion-script.ts';
 import type { CliContext } from './context.ts';
 
 /** Commands that take the name of a sandbox. What there is is asked when it is wanted; names are letters, digits and `_.-`. */
-const namingCommands = 'start|exec|logs|inspect|wait|stop|kill|rm|pause|unpause|stats';
+const namingCommands = 'start|attach|exec|logs|inspect|wait|stop|kill|rm|pause|unpause|stats|diff|apply';
 const listNames = "sandbox ps -a --format '{{.Name}}' 2>/dev/null";
 const listSides = "sandbox ps --format '{{.Name}}:' 2>/dev/null";
 

@@ -10,6 +10,8 @@ export interface CreateFlags {
   profile: string;
   name?: string;
   workspace?: string;
+  tty?: true;
+  interactive?: true;
   env: string[];
   label: string[];
   publish: string[];
@@ -27,12 +29,13 @@ Examples:
   sandbox create --profile python-tools --name work --start
   sandbox exec work -- python3 -c 'print("hello")'
   sandbox create -p python-tools --name fix --workspace ./project:copy --start   # then: sandbox stop fix; sandbox diff fix
+  sandbox create -p base-tools --name shell -it -- bash; sandbox start -a shell
   sandbox create -p node-tools --ttl 2h --idle 10m --label task=7 -- node server.js
   sandbox create -p node-tools --name web --publish 3000 --start -- node server.js   # see: sandbox inspect web
 
-Without a command it runs one that only waits, to be executed into. It has no terminal, and nothing on
-its standard input. Without --ttl it ends when the host's ceiling says so (limits.timeout). A workspace
-is looked through when it has ended (rw), or copied anew at each start (copy). It ends with the service or container that this command was started in.`;
+Without a command it runs one that only waits, to be executed into. Without --ttl it ends when the
+host's ceiling says so (limits.timeout), and in any case with the service or container that this command
+was started in. A workspace is looked through when it has ended (rw), or copied anew at each start (copy).`;
 
 function collect(value: string, list: string[]): string[] {
   return [...list, value];
@@ -42,7 +45,9 @@ async function createAction(command: string[], flags: CreateFlags, context: CliC
   const host = hostOf(context);
   const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, env, label, publish } = flags;
   const overrides = { memory, cpus, pids, engine, env, labels: label, publish };
-  const sandbox = await createSandbox({ profile, workspace, name, ttl, idle, command, overrides }, host);
+  const { tty = false, interactive = false } = flags;
+  const request = { profile, workspace, name, ttl, idle, command, overrides, tty, interactive };
+  const sandbox = await createSandbox(request, host);
   if (flags.start === true) {
     try {
       await startSandbox(sandbox, host);
@@ -67,6 +72,8 @@ export function createSandboxCommand(context: CliContext): Command {
       '-w, --workspace <dir[:mode]>',
       'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
     )
+    .option('-i, --interactive', 'its program takes what sandbox attach passes on; otherwise its input is empty')
+    .option('-t, --tty', 'its program gets a terminal of its own (crun)')
     .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
     .option('-l, --label <name=value>', 'label, to find it by; repeatable', collect, [])
     .option(

@@ -1,4 +1,4 @@
-// Owns the process of each command of ours: arguments in, commands out, errors and exit status. It alone reads process.* at large.
+// Owns the process of each command of ours: arguments in, commands out, errors and exit status. It and streams.ts alone read process.* at large.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
@@ -6,24 +6,7 @@ import { CofferdamError, messageOf } from '../base/errors.ts';
 import { resolvePaths } from '../base/paths.ts';
 import { printable } from '../base/printable.ts';
 import type { CliContext, Terminal } from './context.ts';
-
-function openTerminal(): Terminal {
-  const colour = (stream: NodeJS.WriteStream) => stream.isTTY === true && !process.env['NO_COLOR'];
-  return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
-    outColour: colour(process.stdout),
-    errColour: colour(process.stderr),
-    inIsTerminal: process.stdin.isTTY === true,
-    outIsTerminal: process.stdout.isTTY === true,
-    errIsTerminal: process.stderr.isTTY === true,
-    write: (stream, bytes) =>
-      new Promise((done) => {
-        if (process[stream].write(bytes)) done();
-        else process[stream].once('drain', done);
-      }),
-  };
-}
+import { openTerminal } from './streams.ts';
 
 // Node replaces invalid UTF-8 in argv without a word; the program would get other bytes than the caller gave.
 function checkArguments(): void {

@@ -54,7 +54,22 @@ test('bash offers commands, options, and the sandboxes that there are', async (t
   };
   t.same(complete('unp'), ['unpause']);
   t.same(complete('logs', '--ti'), ['--timestamps']);
-  for (const verb of ['start', 'exec', 'logs', 'inspect', 'wait', 'stop', 'kill', 'rm', 'pause', 'unpause', 'stats'])
+  for (const verb of [
+    'start',
+    'attach',
+    'diff',
+    'apply',
+    'exec',
+    'logs',
+    'inspect',
+    'wait',
+    'stop',
+    'kill',
+    'rm',
+    'pause',
+    'unpause',
+    'stats',
+  ])
     t.same(complete(verb, 'w'), ['work', 'web'], verb);
   t.same(complete('stop', 'work', 'we'), ['web']);
   t.same(complete('doctor', 'w'), [''], 'not where no name belongs');

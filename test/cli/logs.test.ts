@@ -22,6 +22,7 @@ const sandbox: Sandbox = {
   created: '2026-01-01T00:00:00.000Z',
   command: ['true'],
   tty: false,
+  interactive: false,
   ttlMs: null,
   idleMs: null,
   workspace: { mode: 'scratch', source: null },

@@ -20,6 +20,9 @@ export interface CreateRequest {
   /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. */
   readonly workspace?: string | undefined;
   readonly name?: string | undefined;
+  /** Whether its program gets a terminal of its own, and takes what attached callers type. */
+  readonly tty?: boolean;
+  readonly interactive?: boolean;
   /** Program and arguments; empty: one that only waits. */
   readonly command: readonly string[];
   /** Durations as on a command line, `2h`. */
@@ -51,14 +54,14 @@ function digestProfile({
     .digest('hex')}`;
 }
 
-type Asked = Pick<Sandbox, 'request' | 'ttlMs'>;
+type Asked = Pick<Sandbox, 'request' | 'ttlMs' | 'tty'>;
 
 /** The plan of a sandbox and what identifies it, compiled anew. Claims the workspace. Throws as preparePlan; ENGINE_CANNOT, WORKSPACE_INVALID. */
-export async function prepareSandbox({ request, ttlMs }: Asked, host: Host) {
+export async function prepareSandbox({ request, ttlMs, tty }: Asked, host: Host) {
   const { profile, cwd, workspace, overrides } = request;
   // Nothing lives for ever: what names no end has the host's.
   const timeout = `${ttlMs ?? loadHostConfig(host.paths.hostConfig).limits.timeout}ms`;
-  const wish = { profile, workspace, overrides: { ...overrides, timeout }, collectsArtifacts: false };
+  const wish = { profile, workspace, overrides: { ...overrides, timeout }, collectsArtifacts: false, terminal: tty };
   const prepared = await preparePlan(wish, { ...host, cwd });
   try {
     refuseUnfit(prepared);
@@ -120,7 +123,8 @@ export async function createSandbox(request: CreateRequest, host: Host): Promise
   if (request.command.some((word) => word.includes('\0')))
     throw new CofferdamError('ARGUMENT_INVALID', 'an argument of the command holds a NUL');
   checkKey(host);
-  const { prepared, facts } = await prepareSandbox({ request: asked, ttlMs }, host);
+  const { tty = false, interactive = false } = request;
+  const { prepared, facts } = await prepareSandbox({ request: asked, ttlMs, tty }, host);
   prepared.workspace?.claim.release();
   const id = newSandboxId();
   let name: string | undefined;
@@ -134,7 +138,8 @@ export async function createSandbox(request: CreateRequest, host: Host): Promise
       ...facts,
       created: new Date().toISOString(),
       command: request.command.length === 0 ? waiting : [...request.command],
-      tty: false,
+      tty,
+      interactive,
       ttlMs,
       idleMs,
       request: asked,

@@ -14,6 +14,7 @@ import { publishWord } from '../ports/publish.ts';
 import { parseRecord, type RunRecord } from '../result.ts';
 import { logsFolder, type Sandbox, sandboxFolder } from './sandbox.ts';
 import { resultFile } from './state.ts';
+import type { TerminalSize } from './typing.ts';
 
 // The launcher needs milliseconds; on a host under load, seconds.
 const patienceMs = 60_000;
@@ -32,6 +33,8 @@ export interface LaunchRequest {
   /** Whether a guest may write to it: then it is looked through when the run has ended (claimSweep.ts). */
   readonly writable: boolean;
   readonly timeoutMs: number;
+  /** Of its terminal at first; undefined: 24 rows, 80 columns. */
+  readonly size: TerminalSize | undefined;
   /** Whether the program runs. */
   readonly isReady: () => boolean;
   /** Aborting takes the start back. */
@@ -60,7 +63,7 @@ function writeAfterwards(paths: Paths, id: string): string {
   return file;
 }
 
-function bindings({ paths, sandbox, run, workspace, writable, timeoutMs }: LaunchRequest): string[] {
+function bindings({ paths, sandbox, run, workspace, writable, timeoutMs, size }: LaunchRequest): string[] {
   const words: Record<string, string | number | undefined> = {
     id: run,
     workspace,
@@ -68,6 +71,10 @@ function bindings({ paths, sandbox, run, workspace, writable, timeoutMs }: Launc
     idle: sandbox.idleMs ?? undefined,
     output_log: logsFolder(paths, sandbox.id),
     result_fd: 3,
+    stdin: sandbox.interactive ? 1 : undefined,
+    terminal: sandbox.tty ? 1 : undefined,
+    size: size === undefined ? undefined : `${Math.min(size.rows, 9999)}x${Math.min(size.columns, 9999)}`,
+    typed: sandbox.tty || sandbox.interactive ? 1 : undefined,
     ...(writable ? { starter: process.pid, afterwards: writeAfterwards(paths, sandbox.id) } : {}),
   };
   const given = Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));

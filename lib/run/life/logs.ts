@@ -59,6 +59,18 @@ function seek(file: FrameFile, offset: number): void {
   });
 }
 
+/** Where the log ends now: what is written from here on is read from this offset on. */
+export function endOfLog(directory: string): number {
+  const file = openAt(directory, Number.MAX_SAFE_INTEGER);
+  if (file === undefined) return 0;
+  try {
+    while (file.read() !== undefined);
+    return file.offset;
+  } finally {
+    file.close();
+  }
+}
+
 interface Step {
   readonly event?: LogEvent;
   /** The file to go on with; undefined when there is no more for now. */

@@ -29,6 +29,8 @@ const sandboxSchema = z.strictObject({
   created: z.string(),
   command: z.array(z.string()).min(1),
   tty: z.boolean(),
+  /** Whether its program takes what attached callers type. */
+  interactive: z.boolean().default(false),
   /** null: as long as the host's ceiling permits. */
   ttlMs: z.int().min(1).nullable(),
   /** null: as the profile says. */
@@ -142,6 +144,16 @@ export function listSandboxes(paths: Paths): Sandbox[] {
     .sort((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : a.id < b.id ? -1 : 1));
 }
 
+// A damaged one is told to who names it.
+function nameOf(paths: Paths, id: string): string[] {
+  try {
+    const sandbox = readSandbox(paths, id);
+    return sandbox === undefined ? [] : [sandbox.name];
+  } catch {
+    return [];
+  }
+}
+
 // The least of an id that names a sandbox: `s1` would too easily be a typing error for something else.
 const shortestPrefix = 4;
 
@@ -164,6 +176,6 @@ export function findSandbox(paths: Paths, text: string): Sandbox {
     const details = prefixed.slice(0, 10);
     throw new CofferdamError('SANDBOX_UNKNOWN', `"${shown}" begins ${prefixed.length} ids`, { details });
   }
-  const names = listSandboxes(paths).map(({ name }) => name);
+  const names = ids.flatMap((one) => nameOf(paths, one));
   throw new CofferdamError('SANDBOX_UNKNOWN', `no sandbox is called "${shown}"${didYouMean(text, names)}`);
 }

@@ -18,6 +18,7 @@ import { launchSandbox } from './launch.ts';
 import { lockSandbox } from './lock.ts';
 import { type Sandbox, writeSandbox } from './sandbox.ts';
 import { readLive, readState, resultFile } from './state.ts';
+import type { TerminalSize } from './typing.ts';
 
 function refuseChanged(sandbox: Sandbox, now: Pick<Sandbox, 'profileDigest' | 'image'>): void {
   const changed = [
@@ -50,7 +51,7 @@ async function giveUp(around: Around, { workspace }: Sandbox, error: unknown, ho
     await freeLeftovers(host, { cgroups: findCgroups(host.uid), now: Date.now(), thorough: false });
 }
 
-async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
+async function startLocked(sandbox: Sandbox, host: Host, size: TerminalSize | undefined): Promise<Sandbox> {
   const { paths } = host;
   checkKey(host);
   const { prepared, facts } = await prepareSandbox(sandbox, host);
@@ -78,6 +79,7 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
         workspace: around.source,
         writable,
         timeoutMs: prepared.profile.limits.timeout,
+        size: sandbox.tty ? size : undefined,
         isReady: () => life.isReady(liveRunOf(paths, started)),
         signal: host.signal,
       }).catch(async (error: unknown) => {
@@ -101,16 +103,16 @@ async function startLocked(sandbox: Sandbox, host: Host): Promise<Sandbox> {
 }
 
 /**
- * Starts a sandbox that does not run, and gives it as it is then; one that runs is left as it is. Throws SANDBOX_STATE for a paused
+ * Starts a sandbox that does not run (with a terminal of `size`), and gives it as it is then; one that runs is left as it is. Throws SANDBOX_STATE for a paused
  * one, SANDBOX_CHANGED, and all that preparePlan and launchSandbox throw: it is not started then.
  */
-export async function startSandbox(known: Sandbox, host: Host): Promise<Sandbox> {
+export async function startSandbox(known: Sandbox, host: Host, size?: TerminalSize): Promise<Sandbox> {
   const lock = await lockSandbox(host.paths, known);
   try {
     const { sandbox } = lock;
     const { status } = readState(host.paths, sandbox);
     if (status === 'running') return sandbox;
-    if (status !== 'paused') return await startLocked(sandbox, host);
+    if (status !== 'paused') return await startLocked(sandbox, host, size);
     throw new CofferdamError('SANDBOX_STATE', `${sandbox.name} is paused`, {
       remedy: `sandbox unpause ${sandbox.name}`,
     });

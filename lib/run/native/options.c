@@ -59,6 +59,8 @@ static const struct rule rules[] = {
 	{ "--record-head", HEAD, FIELD(record_head), false },
 	{ "--output-log", PATH, FIELD(output_log), false },
 	{ "--activity", PATH, FIELD(activity), false },
+	{ "--typed", PATH, FIELD(typed), false },
+	{ "--size", ID, FIELD(size), false },
 	{ "--result-fd", DESCRIPTOR, FIELD(result_fd), false },
 	{ "--parent", PID, FIELD(parent), false },
 	{ "--starter", PID, FIELD(starter), false },

@@ -20,8 +20,7 @@
 /* Static, not on the stack: the whole memory of a relay is known at link time. */
 static unsigned char buffers[3][BUFFER];
 
-/* Returns 0 or the errno that ended it. */
-static int write_all(int fd, const unsigned char *data, size_t size)
+int write_all(int fd, const unsigned char *data, size_t size)
 {
 	while (size > 0) {
 		const ssize_t done = write(fd, data, size);
@@ -183,7 +182,7 @@ static void *run_input(void *argument)
 	return NULL;
 }
 
-static bool start_thread(void *(*run)(void *), void *argument)
+bool start_thread(void *(*run)(void *), void *argument)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;

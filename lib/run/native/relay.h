@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* One output stream. The thread writes the atomics, the main thread reads them. */
@@ -22,6 +23,12 @@ struct relay {
 	atomic_bool ended;
 	atomic_int error; /* errno of a write that failed for another reason than a caller who left */
 };
+
+/* Writes all of it, waiting where it must. Returns 0 or the errno that ended it. */
+int write_all(int fd, const unsigned char *data, size_t size);
+
+/* Starts a thread with a small stack that nobody waits for. Sets errno. */
+bool start_thread(void *(*run)(void *), void *argument);
 
 /* Starts the thread of one output stream. One that cannot be started counts as ended. */
 bool start_relay(struct relay *relay);

@@ -30,6 +30,7 @@
 #include "streams.h"
 #include "terminal.h"
 #include "tree.h"
+#include "typed.h"
 #include "watch.h"
 
 #define REMOVE_LIMIT_MS 2000
@@ -64,9 +65,10 @@ static bool prepare_relays(const struct options *options, const struct streams *
 }
 
 /* Only of a sandbox that lives on without its caller. */
-static bool prepare_logs(const struct options *options)
+static bool prepare_logs(const struct options *options, struct watch *watch)
 {
-	return (options->output_log == NULL || open_output_log(options->output_log)) &&
+	return open_typed(options, &watch->typed) &&
+	       (options->output_log == NULL || open_output_log(options->output_log)) &&
 	       (options->activity == NULL || make_activity(options->activity));
 }
 
@@ -92,12 +94,15 @@ static void use_terminal(const struct options *options, struct watch *watch, str
 }
 
 /* After the fork: a child of a process with threads could inherit a lock that nobody releases. */
-static bool start_relays(const struct options *options, const struct streams *streams, struct relay *relays)
+static bool start_relays(const struct options *options, const struct streams *streams, const struct watch *watch)
 {
-	const bool out = start_relay(&relays[0]);
-	const bool err = start_relay(&relays[1]);
+	const bool out = start_relay(&watch->relays[0]);
+	const bool err = start_relay(&watch->relays[1]);
+	const int to = options->pass_stdin ? streams->in[0] : -1;
+	const bool in = watch->typed >= 0 ? start_typed(watch->typed, to, watch->terminal->master)
+					  : to < 0 || start_input(to);
 
-	if (out && err && (!options->pass_stdin || start_input(streams->in[0])))
+	if (out && err && in)
 		return true;
 	say("cannot start a thread: %s", why(errno));
 	return false;
@@ -117,7 +122,7 @@ static void run(const struct options *options, const struct exec *exec, struct w
 
 	/* A group in use belongs to somebody else: then nothing of the run is started, killed or removed. */
 	outcome->gone = check_cgroups(options);
-	if (!outcome->gone || !prepare_logs(options) || !open_terminal(options, watch->terminal) ||
+	if (!outcome->gone || !prepare_logs(options, watch) || !open_terminal(options, watch->terminal) ||
 	    !start_guardian(options, &companions->guardian) || !prepare(options, watch, &streams))
 		return;
 	outcome->start_ms = wall_ms();
@@ -126,7 +131,7 @@ static void run(const struct options *options, const struct exec *exec, struct w
 	ending->started = true;
 	use_terminal(options, watch, &streams);
 	if (!start_forwarder(options, &watch->child, &companions->forwarder) ||
-	    !start_relays(options, &streams, watch->relays)) {
+	    !start_relays(options, &streams, watch)) {
 		kill(watch->child.pid, SIGKILL);
 		ending->started = false;
 	}

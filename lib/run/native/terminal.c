@@ -135,11 +135,15 @@ static void change_mode(const struct options *options, struct terminal *terminal
 }
 
 /* Our init holds the program back until there is a size: a runtime may set one a moment after it began, or none. */
-static void give_size(const struct terminal *terminal)
+static void give_size(const struct options *options, const struct terminal *terminal)
 {
-	struct winsize size;
+	struct winsize size = { 0 };
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
+	if (options->size != NULL)
+		sscanf(options->size, "%4hux%4hu", &size.ws_row, &size.ws_col);
+	else
+		ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	if (size.ws_row == 0 || size.ws_col == 0)
 		size = (struct winsize){ .ws_row = USUAL_ROWS, .ws_col = USUAL_COLUMNS };
 	ioctl(terminal->master, TIOCSWINSZ, &size);
 }
@@ -161,20 +165,20 @@ bool receive_terminal(const struct options *options, struct terminal *terminal, 
 	if (terminal->master < 0 || ioctl(terminal->master, TIOCGPTN, &(unsigned int){ 0 }) != 0 ||
 	    fcntl(terminal->master, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		return false;
-	give_size(terminal);
+	give_size(options, terminal);
 	if (uses_caller(options))
 		change_mode(options, terminal);
 	return true;
 }
 
-void resize_terminal(struct terminal *terminal)
+void resize_terminal(const struct options *options, struct terminal *terminal)
 {
 	struct signalfd_siginfo info;
 
 	while (terminal->resized >= 0 && read(terminal->resized, &info, sizeof(info)) == sizeof(info))
 		;
 	if (terminal->master >= 0)
-		give_size(terminal);
+		give_size(options, terminal);
 }
 
 void restore_terminal(struct terminal *terminal)

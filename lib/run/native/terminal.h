@@ -29,12 +29,12 @@ bool open_terminal(const struct options *options, struct terminal *terminal);
 
 /*
  * Waits for the pty, but not beyond the end of `child` (a pidfd); then gives it the size of the caller's terminal, whose mode is
- * changed. False when none came: the runtime's log says why.
+ * changed, or --size. False when none came: the runtime's log says why.
  */
 bool receive_terminal(const struct options *options, struct terminal *terminal, int child);
 
 /* Passes the size on, after `resized` was readable. */
-void resize_terminal(struct terminal *terminal);
+void resize_terminal(const struct options *options, struct terminal *terminal);
 
 /* Gives the caller's terminal its mode back. */
 void restore_terminal(struct terminal *terminal);

@@ -162,7 +162,7 @@ static bool wait_child(struct watch *watch, struct state *state)
 		if (fds[3].revents != 0)
 			take_oom_event(watch, state);
 		if (fds[4].revents != 0)
-			resize_terminal(watch->terminal);
+			resize_terminal(watch->options, watch->terminal);
 		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
 			return true;
 	}

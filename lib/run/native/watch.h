@@ -17,6 +17,7 @@ struct watch {
 	short oom_events;     /* of poll(2), for it */
 	int wake;             /* eventfd that the relays write when they end */
 	struct terminal *terminal;
+	int typed;            /* what attached callers type, -1: there are none */
 };
 
 /* Waits for the child and its output, stopping it where a deadline or a signal says so. True: no process is left. */

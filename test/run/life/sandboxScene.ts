@@ -31,6 +31,7 @@ export async function makeSandbox(paths: Paths, change: Partial<Sandbox> = {}): 
     created: '2026-01-02T03:04:05.000Z',
     command: ['sleep', 'infinity'],
     tty: false,
+    interactive: false,
     ttlMs: null,
     idleMs: null,
     workspace: { mode: 'scratch', source: null },
