@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "events.h"
 #include "launchlog.h"
@@ -91,4 +92,18 @@ const char *reason_word(enum reason reason)
 	};
 
 	return words[reason];
+}
+
+void tell_person(const struct options *options, const struct outcome *outcome)
+{
+	const bool by_limit = outcome->reason == TIMEOUT || outcome->reason == IDLE || outcome->reason == OOM;
+	const int64_t ms = outcome->reason == TIMEOUT ? (int64_t)options->timeout_ms : outcome->end_ms - outcome->start_ms;
+
+	if (!by_limit || !isatty(STDERR_FILENO))
+		return;
+	if (ms % 1000 == 0)
+		say("stopped after %lld s (%s)", (long long)ms / 1000, reason_word(outcome->reason));
+	else
+		say("stopped after %lld.%lld s (%s)", (long long)ms / 1000, (long long)ms / 100 % 10,
+		    reason_word(outcome->reason));
 }

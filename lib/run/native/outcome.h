@@ -34,6 +34,9 @@ struct ending {
 /* Sets reason and status, and says what a caller could not know otherwise. Reads --oom-file, --pids-file and --log. */
 void judge(const struct options *options, const struct ending *ending, struct outcome *outcome);
 
+/* The program owns stderr; only a person at a terminal is told which limit ended it. */
+void tell_person(const struct options *options, const struct outcome *outcome);
+
 /* The word that records carry. */
 const char *reason_word(enum reason reason);
 

@@ -191,21 +191,6 @@ static bool make_ready(struct options *options, const struct ending *ending, con
 	return ready;
 }
 
-/* The program owns stderr; only a person at a terminal is told. */
-static void tell_person(const struct options *options, const struct outcome *outcome)
-{
-	const bool by_limit = outcome->reason == TIMEOUT || outcome->reason == IDLE || outcome->reason == OOM;
-	const int64_t ms = outcome->reason == TIMEOUT ? (int64_t)options->timeout_ms : outcome->end_ms - outcome->start_ms;
-
-	if (!by_limit || !isatty(STDERR_FILENO))
-		return;
-	if (ms % 1000 == 0)
-		say("stopped after %lld s (%s)", (long long)ms / 1000, reason_word(outcome->reason));
-	else
-		say("stopped after %lld.%lld s (%s)", (long long)ms / 1000, (long long)ms / 100 % 10,
-		    reason_word(outcome->reason));
-}
-
 int main(int argc, char **argv)
 {
 	static struct relay relays[2];
