@@ -43,10 +43,15 @@ export async function holdFirst(client: Socket, ask: AskAbout, signal: AbortSign
   const leave = () => over.abort();
   let got = Buffer.alloc(0);
   let ended = false;
+  let take: (chunk: Buffer) => void = () => undefined;
+  const finish = () => {
+    ended = true;
+    leave();
+  };
   const line = new Promise<string | undefined>((done) => {
     const late = setTimeout(leave, silentMs).unref();
     over.signal.addEventListener('abort', () => done(undefined), { once: true });
-    client.on('data', (chunk: Buffer) => {
+    take = (chunk) => {
       got = Buffer.concat([got, chunk]);
       const end = got.indexOf('\r\n');
       if (end === -1 && got.length <= mostLine) return;
@@ -54,18 +59,15 @@ export async function holdFirst(client: Socket, ask: AskAbout, signal: AbortSign
       done(end === -1 ? undefined : got.toString('latin1', 0, end));
       // What comes behind it waits with it, and is read so far that its end is seen.
       if (got.length > mostBytes) client.pause();
-    });
+    };
   });
-  client.on('error', leave).once('close', leave);
-  client.once('end', () => {
-    ended = true;
-    leave();
-  });
+  // Without a listener for errors the guest's would be ours.
+  client.on('error', leave).once('close', leave).once('end', finish).on('data', take);
   signal.addEventListener('abort', leave, { once: true });
   const said = await line;
   const target = said === undefined ? undefined : readRequestTarget(said);
   if (target !== undefined && !over.signal.aborted) await ask(target, over.signal);
   signal.removeEventListener('abort', leave);
-  client.pause().removeAllListeners('data').removeAllListeners('end').off('close', leave);
+  client.pause().off('data', take).off('end', finish).off('close', leave);
   return signal.aborted || client.destroyed || got.length === 0 ? undefined : { bytes: got, ended };
 }
