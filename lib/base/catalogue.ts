@@ -95,7 +95,7 @@ const entries = {
   ENGINE_UNKNOWN: {
     exit: 2,
     meaning: 'No engine has this name.',
-    remedy: 'use one of: crun, podman, docker',
+    remedy: 'use one of: crun, podman, nerdctl, docker',
   },
   ENGINE_MISSING: {
     exit: 125,

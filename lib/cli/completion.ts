@@ -27,7 +27,7 @@ export function completionCommand(context: CliContext, program: () => Command): 
       );
       const values = {
         '-p|--profile': profiles,
-        '--engine': ['crun', 'podman', 'docker'],
+        '--engine': ['crun', 'podman', 'nerdctl', 'docker'],
         'build|inspect|check|sbom|containerfile|rm': definedImages(paths.install),
       };
       const asked = { [namingCommands]: listNames, cp: listSides };

@@ -165,7 +165,7 @@ export function runCommand(context: CliContext): Command {
       .option('--memory <size>', 'memory and swap, such as 512m')
       .option('--cpus <number>', 'cores, such as 0.5')
       .option('--pids <number>', 'processes and threads')
-      .option('--engine <name>', 'crun, podman or docker')
+      .option('--engine <name>', 'crun, podman, nerdctl or docker')
       .option('--isolation <tier>', 'gvisor: a kernel of its own in user space, by runsc')
       .option('--network <mode>', 'none, or proxy: what firewall.yaml allows may be reached')
       .option('--tool <id>', 'whose egress rules apply beside those of the profile, such as web.search@v1')

@@ -92,7 +92,7 @@ export function verifyCommand(context: CliContext): Command {
   return createCommand('verify')
     .description('Start one sandbox, look at it from outside and inside, and say check by check what holds')
     .option('-p, --profile <name>', 'profile name, or a path to a file', 'default')
-    .option('--engine <name>', 'crun, podman or docker')
+    .option('--engine <name>', 'crun, podman, nerdctl or docker')
     .option('--isolation <tier>', 'as in sandbox run')
     .option('--network <mode>', 'as in sandbox run')
     .option('-w, --workspace <dir[:mode]>', 'as in sandbox run, for profiles that need a folder')

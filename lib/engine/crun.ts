@@ -9,7 +9,7 @@ import type { OciSpec } from '../spec/types.ts';
 import { type CheckFilter, crunEnter } from './enter.ts';
 import { type FindInit, isInit } from './inits.ts';
 import { findTool, requireTool } from './tools.ts';
-import type { Engine, EngineProbe, LiveRun } from './types.ts';
+import type { Engine, EngineCommand, EngineInput, EngineLife, EngineProbe, LiveRun } from './types.ts';
 import { type ShellWord, variable } from './words.ts';
 
 /** Fixed in the version named; older ones have it. */
@@ -109,6 +109,15 @@ function mapOptions({ process }: OciSpec): ShellWord[] {
   ];
 }
 
+/** The bundle that crun gets, whoever starts it. */
+export function bundleForCrun(
+  { spec, empty }: Pick<EngineInput, 'spec' | 'empty'>,
+  ownSpace: boolean,
+): Required<Pick<EngineCommand, 'config' | 'folders'>> {
+  const folders = spec.linux.maskedPaths.filter(isFolder);
+  return { config: lowerForCrun(spec, ownSpace, { empty, folders }), folders };
+}
+
 const statusSchema = z.looseObject({ pid: z.int().min(2), 'process-start-time': z.int() });
 
 // crun's own file says it, also of a run without control groups.
@@ -136,6 +145,13 @@ function isReady(run: LiveRun): boolean {
   return init !== undefined && isInit(init.pid);
 }
 
+/** Of every sandbox whose container is crun's, with its state at `<run>/crun`. */
+export const crunLife = {
+  isReady,
+  signal: ({ id, runDirectory, path }, signal) => [path, '--root', `${runDirectory}/crun`, 'kill', id, signal],
+  enter: crunEnter(findInit, checkFilter),
+} satisfies EngineLife;
+
 export const crunEngine: Engine = {
   name: 'crun',
   probe,
@@ -145,11 +161,9 @@ export const crunEngine: Engine = {
   command(input) {
     const { probe: found } = input;
     const ownSpace = input.callerUid !== 0 && !input.inOuterIds;
-    const folders = input.spec.linux.maskedPaths.filter(isFolder);
     return {
       writesConfig: true,
-      config: lowerForCrun(input.spec, ownSpace, { empty: input.empty, folders }),
-      folders,
+      ...bundleForCrun(input, ownSpace),
       supervision: ['--seal', ...(ownSpace ? mapOptions(input.spec) : [])],
       appendsArguments: false,
       files: {},
@@ -175,9 +189,5 @@ export const crunEngine: Engine = {
       ],
     };
   },
-  life: {
-    isReady,
-    signal: ({ id, runDirectory, path }, signal) => [path, '--root', `${runDirectory}/crun`, 'kill', id, signal],
-    enter: crunEnter(findInit, checkFilter),
-  },
+  life: crunLife,
 };

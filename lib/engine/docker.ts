@@ -5,14 +5,14 @@ import { CofferdamError } from '../base/errors.ts';
 import { idPattern } from '../base/ids.ts';
 import type { CgroupParents } from './cgroup.ts';
 import { controllers, parentOf } from './cgroup.ts';
+import { renderWatch } from './daemon/watch.ts';
 import { askDocker, type DockerClient, inspectDaemon } from './docker/client.ts';
 import { judgeDaemon } from './docker/daemon.ts';
 import { renderGate } from './docker/gate.ts';
 import { importImage } from './docker/image.ts';
-import type { DockerGroup } from './docker/input.ts';
+import { client as clientCommand, type DockerGroup } from './docker/input.ts';
 import { confineByDocker, lowerForDocker, ownFolder } from './docker/lower.ts';
 import { renderRun } from './docker/script.ts';
-import { renderWatch } from './docker/watch.ts';
 import { crunEnter, crunSignal } from './enter.ts';
 import { namedSeccomp } from './flags/seccomp.ts';
 import { findInitInLeaf } from './inits.ts';
@@ -104,7 +104,10 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     files: {
       'docker-run': renderRun(script),
       'docker-gate': renderGate(script),
-      'docker-watch': renderWatch(script),
+      'docker-watch': renderWatch({
+        remove: `${clientCommand(script)} rm --force --volumes "$name"`,
+        sleep: tools.sleep,
+      }),
       'seccomp.json': `${JSON.stringify(namedSeccomp(spec.linux.seccomp, arch), null, 1)}\n`,
     },
   };

@@ -4,6 +4,7 @@ import type { Profile } from '../profile/schema.ts';
 import { extraTargets } from './docker/lower.ts';
 import { crunMatrix } from './matrix/crun.ts';
 import { dockerMatrix } from './matrix/docker.ts';
+import { nerdctlMatrix } from './matrix/nerdctl.ts';
 import { podmanMatrix } from './matrix/podman.ts';
 import { type Cell, type EngineMatrix, fields, properties, type RowName } from './matrix/row.ts';
 import { runscMatrix } from './matrix/runsc.ts';
@@ -13,6 +14,7 @@ import type { Asking } from './types.ts';
 export const matrices = {
   crun: crunMatrix,
   podman: podmanMatrix,
+  nerdctl: nerdctlMatrix,
   docker: dockerMatrix,
   runsc: runscMatrix,
 } as const satisfies Record<string, EngineMatrix>;

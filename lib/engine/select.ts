@@ -6,13 +6,14 @@ import { hostConfigSchema } from '../profile/hostConfig.ts';
 import type { Profile } from '../profile/schema.ts';
 import { crunEngine } from './crun.ts';
 import { dockerEngine } from './docker.ts';
+import { nerdctlEngine } from './nerdctl.ts';
 import { podmanEngine } from './podman.ts';
 import { runscEngine } from './runsc.ts';
 import type { Engine, EngineSettings } from './types.ts';
 
 /** Best first. */
 export function listEngines(settings: EngineSettings): readonly Engine[] {
-  return [crunEngine, podmanEngine, dockerEngine(settings), runscEngine];
+  return [crunEngine, podmanEngine, nerdctlEngine(settings), dockerEngine(settings), runscEngine];
 }
 
 /** The engine called `name`. Without settings its daemon, if it has one, is where it usually is. Throws ENGINE_UNKNOWN with the nearest names. */

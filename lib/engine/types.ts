@@ -7,7 +7,7 @@ import type { CgroupParents } from './cgroup.ts';
 import type { CommandWord, ShellWord } from './words.ts';
 
 /** runsc stands in crun's place where a profile asks for gVisor (select.ts). */
-export type EngineName = 'crun' | 'podman' | 'docker' | 'runsc';
+export type EngineName = 'crun' | 'podman' | 'nerdctl' | 'docker' | 'runsc';
 
 /** Where the daemons of engines are: of the host's configuration. */
 export type EngineSettings = HostConfig['engines'];
@@ -71,6 +71,8 @@ export interface EngineCommand {
   readonly folders?: readonly string[];
   /** Further read-only files of the plan: name → content. */
   readonly files: Readonly<Record<string, string>>;
+  /** The same, and executable: for others to start. */
+  readonly programs?: Readonly<Record<string, string>>;
   /** Environment of the command beside PATH. */
   readonly env: readonly { readonly name: string; readonly value: ShellWord }[];
 }

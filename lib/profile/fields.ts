@@ -67,6 +67,6 @@ export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'not a digest (s
 export const id = z.int().min(1, 'must not be 0 (root)').max(65533, 'must be below 65534 (nobody)');
 
 /** Best first. */
-export const engineName = z.enum(['best', 'crun', 'podman', 'docker']).default('best');
+export const engineName = z.enum(['best', 'crun', 'podman', 'nerdctl', 'docker']).default('best');
 
 export const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;

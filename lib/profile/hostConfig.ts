@@ -27,6 +27,16 @@ const limits = z
 
 const engines = z
   .strictObject({
+    nerdctl: z
+      .strictObject({
+        client: absolutePath.optional().describe("Path of nerdctl. Default: the one in the system's folders."),
+        socket: absolutePath.default('/run/containerd/containerd.sock').describe('Socket of containerd.'),
+        dataRoot: absolutePath
+          .default('/run/cofferdam/nerdctl')
+          .describe('Folder of what nerdctl keeps of a container while it runs.'),
+      })
+      .prefault({})
+      .describe("nerdctl with containerd, for root. CONTAINERD_ADDRESS and nerdctl's own configuration are not read."),
     docker: z
       .strictObject({ socket: absolutePath.default('/run/docker.sock').describe('Socket of the daemon.') })
       .prefault({})

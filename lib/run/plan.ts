@@ -87,6 +87,8 @@ function refuseTokens(profile: Profile, guarded: readonly string[]): void {
 interface Rendered extends Pick<Plan, 'digest' | 'engine' | 'folders'> {
   /** File name → content. */
   readonly files: Map<string, string>;
+  /** Names of those that somebody other than the launch script starts. */
+  readonly executable: ReadonlySet<string>;
   /** As built, and as the engine gets it. */
   readonly specs: readonly OciSpec[];
 }
@@ -166,17 +168,20 @@ async function render(request: PlanRequest): Promise<Rendered> {
     mostTimeout: request.mostTimeout,
     shell: { encode: shell('encode'), launch: shell('launch') },
   });
+  const programs = Object.entries(command.programs ?? {});
   const files = new Map<string, string>([
     ['inputs.json', `${JSON.stringify(inputs, null, 2)}\n`],
     ['config.json', configTemplate],
     ['launch', launch],
     ...Object.entries(command.files),
+    ...programs,
   ]);
   const hash = createHash('sha256');
   for (const [name, content] of [...files].sort(([a], [b]) => (a < b ? -1 : 1)))
     hash.update(`${name}\0${content.length}\0${content}\0`);
   return {
     files,
+    executable: new Set(programs.map(([name]) => name)),
     digest: hash.digest('hex'),
     engine: { name: engine.name, ...probe },
     folders: command.folders ?? [],
@@ -188,7 +193,7 @@ async function render(request: PlanRequest): Promise<Rendered> {
  * Writes the files beside, makes them read-only and renames the folder into place; an existing one is kept as it is: it has the same
  * digest, so the same specs were found valid. Compiling the schema takes longer than everything else of a plan.
  */
-async function publish(directory: string, { files, digest, specs }: Rendered): Promise<void> {
+async function publish(directory: string, { files, executable, digest, specs }: Rendered): Promise<void> {
   if (existsSync(join(directory, 'launch'))) return;
   const { validateSpec } = await import('../spec/validate.ts');
   for (const spec of specs) validateSpec(spec);
@@ -197,7 +202,7 @@ async function publish(directory: string, { files, digest, specs }: Rendered): P
     mkdirSync(beside, { mode: 0o700 });
     for (const [name, content] of files) {
       const text = content.replaceAll('@@DIGEST@@', digest).replaceAll('@@PLAN@@', quoteLiteral(directory));
-      writeFileSync(join(beside, name), text, { mode: 0o400 });
+      writeFileSync(join(beside, name), text, { mode: executable.has(name) ? 0o500 : 0o400 });
     }
     chmodSync(beside, 0o500);
     renameSync(beside, directory);

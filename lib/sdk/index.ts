@@ -32,7 +32,7 @@ export interface RunOptions extends HostOptions {
   readonly memory?: string;
   readonly cpus?: string;
   readonly pids?: string;
-  readonly engine?: 'crun' | 'podman' | 'docker';
+  readonly engine?: 'crun' | 'podman' | 'nerdctl' | 'docker';
   /** proxy: what firewall.yaml allows may be reached. Default: as the profile says. */
   readonly network?: 'none' | 'proxy';
   /** Id of the tool whose egress rules apply, beside those of the profile. */

@@ -1,9 +1,7 @@
 // Owns what the doctor says about engines: which can run, with which known weaknesses.
 import { CofferdamError, messageOf } from '../../base/errors.ts';
-import { runTool } from '../../base/exec.ts';
 import { printable } from '../../base/printable.ts';
 import { listEngines } from '../select.ts';
-import { findTool } from '../tools.ts';
 import type { Engine } from '../types.ts';
 import { type Check, type DoctorInput, type Finding, fail, ok, warn } from './check.ts';
 
@@ -32,23 +30,7 @@ async function checkEngine(engine: Engine, { engine: wanted }: DoctorInput): Pro
   }
 }
 
-/** Engines of the design that this version does not drive: said, never a failure. */
-const others = [{ name: 'nerdctl', arguments: ['--version'] }] as const;
-
-async function lookFor(name: string, args: readonly string[]): Promise<Finding> {
-  const id = `engine.${name}`;
-  const path = findTool(name);
-  if (path === undefined) return ok(id, 'not installed; this version does not use it');
-  try {
-    const { stdout } = await runTool(path, args, { timeoutMs: 5000 });
-    return ok(id, `${path}: ${printable(stdout.split('\n')[0] ?? '', 80)}; this version does not use it`);
-  } catch (cause) {
-    return ok(id, `${path} does not answer (${printable(messageOf(cause), 80)}); this version does not use it`);
-  }
-}
-
 export const checkEngines: Check = async (input) => {
   const ours = await Promise.all(listEngines(input.settings).map((engine) => checkEngine(engine, input)));
-  const rest = await Promise.all(others.map((other) => lookFor(other.name, other.arguments)));
-  return [...withoutRepeats(ours.flat()), ...rest];
+  return withoutRepeats(ours.flat());
 };

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { CofferdamError } from '../../../lib/base/errors.ts';
 import { runTool } from '../../../lib/base/exec.ts';
+import { renderWatch } from '../../../lib/engine/daemon/watch.ts';
 import { renderGate } from '../../../lib/engine/docker/gate.ts';
+import { client } from '../../../lib/engine/docker/input.ts';
 import { lowerForDocker } from '../../../lib/engine/docker/lower.ts';
 import { renderRun } from '../../../lib/engine/docker/script.ts';
-import { renderWatch } from '../../../lib/engine/docker/watch.ts';
 import { matchGolden } from '../../golden.ts';
 import { sampleTemplate } from '../podman/sample.ts';
 
@@ -36,7 +37,7 @@ const script = {
 const texts = {
   'docker-run.sh': renderRun(script),
   'docker-gate.sh': renderGate(script),
-  'docker-watch.sh': renderWatch(script),
+  'docker-watch.sh': renderWatch({ remove: `${client(script)} rm --force --volumes "$name"`, sleep: tools.sleep }),
 };
 
 test('the scripts are what was reviewed', async (t) => {

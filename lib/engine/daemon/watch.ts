@@ -1,0 +1,34 @@
+// Owns the script that outlives the others of a daemon's run, and leaves nothing running where they were killed.
+
+export interface WatchInput {
+  /** The command that removes the container `$name`, killing it. */
+  readonly remove: string;
+  /** A command that takes away what the client itself kept, once the container is gone. */
+  readonly tidy?: string;
+  /** Absolute path. */
+  readonly sleep: string;
+}
+
+/** Run in a session of its own until the run ends: `watch NAME LEAF…`. Pure. */
+export function renderWatch({ remove, tidy, sleep }: WatchInput): string {
+  return `#!/bin/sh
+# Ends what is left of a run whose scripts were killed. Its input ends with them.
+set -eu
+name=$1
+shift
+word=''
+read -r word || :
+[ "$word" != ended ] || exit 0
+# Without a process of ours, and without the daemon: it works when neither can be had. Pid 0 is of another pid namespace.
+for _ in 1 2 3; do
+	for leaf; do
+		while read -r pid; do
+			[ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null || :
+		done 2>/dev/null <"$leaf/cgroup.procs" || :
+	done
+	# A container that was being made when its maker was killed may come a moment later.
+	${remove} >/dev/null 2>&1 || :
+	${sleep} 0.3
+done
+${tidy === undefined ? '' : `${tidy}\n`}`;
+}

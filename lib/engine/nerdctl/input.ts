@@ -1,0 +1,66 @@
+// Owns what the scripts of a nerdctl run are made of, and the lines that they share.
+import type { ShellWord } from '../words.ts';
+import { quoteLiteral } from '../words.ts';
+
+type Tool =
+  | 'nerdctl'
+  | 'crun'
+  | 'sh'
+  | 'env'
+  | 'setpriv'
+  | 'setsid'
+  | 'nsenter'
+  | 'mkdir'
+  | 'mkfifo'
+  | 'ln'
+  | 'sleep'
+  | 'cat'
+  | 'rm';
+
+export interface NerdctlScript {
+  /** Absolute paths. */
+  readonly tools: Readonly<Record<Tool, string>>;
+  readonly planDirectory: string;
+  /** Options of nerdctl before its command. */
+  readonly options: readonly string[];
+  /** Folder of what nerdctl keeps of each container, by the container's name. */
+  readonly containers: string;
+  /** Flags of `nerdctl run`, but for those that name the run. */
+  readonly flags: readonly ShellWord[];
+  readonly rootfs: string;
+  /** Folders of all runs' leaves, one for each controller. */
+  readonly parents: readonly string[];
+  /** Marks our containers: `NAME=VALUE`. */
+  readonly label: string;
+}
+
+/** In the run's folder. */
+export const ownFolder = 'nerdctl';
+
+/** The annotation by which our runtime finds the run: `PID STARTED ID pipes|terminal RUN_DIR` of the script that called nerdctl. */
+export const runAnnotation = 'cofferdam.run';
+
+/** Folder of what nerdctl keeps, in a script that knows the container's name. */
+function dataRoot({ containers }: NerdctlScript): string {
+  return `${quoteLiteral(containers)}/"$name"`;
+}
+
+/** The client's command up to its own, in a script that knows the container's name. */
+export function client(input: NerdctlScript): string {
+  return `${[input.tools.nerdctl, ...input.options].map(quoteLiteral).join(' ')} --data-root ${dataRoot(input)}`;
+}
+
+/** Takes that folder away. */
+export function tidy(input: NerdctlScript): string {
+  return `${input.tools.rm} -rf ${dataRoot(input)}`;
+}
+
+/** Defines read_start: sets `started`, the start time of a process (proc(5), field 22). */
+export const readStart = `# read_start PID
+read_start() {
+	read -r stat <"/proc/$1/stat" || return 1
+	# shellcheck disable=SC2086 # the fields are numbers and one letter
+	set -- \${stat##*) }
+	shift 19
+	started=$1
+}`;
