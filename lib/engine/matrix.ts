@@ -48,7 +48,8 @@ export function engineCannot(
   why: string,
   others: readonly MatrixName[],
 ): CofferdamError {
-  const can = others.length === 0 ? '' : `; ${others.join(' and ')} can`;
+  const listed = [others.slice(0, -1).join(', '), ...others.slice(-1)].filter((part) => part !== '').join(' and ');
+  const can = listed === '' ? '' : `; ${listed} can`;
   const remedy = others[0] === undefined ? 'see: sandbox engines' : `use --engine ${others[0]}`;
   return new CofferdamError('ENGINE_CANNOT', `${name} cannot enforce ${field}: ${why}${can}`, { remedy });
 }

@@ -78,6 +78,17 @@ function flagsFor({ process: { user } }: OciSpec): ShellWord[] {
   ];
 }
 
+/**
+ * The kernel looks at RLIMIT_NPROC before it asks the control group, which is who tells of refused forks. With crun's own engine there
+ * is one process more in the group, crun; here the two would be met at the same moment.
+ */
+function boundLater(spec: OciSpec): OciSpec {
+  const rlimits = spec.process.rlimits.map((limit) =>
+    limit.type === 'RLIMIT_NPROC' ? { ...limit, soft: limit.soft + 1, hard: limit.hard + 1 } : limit,
+  );
+  return { ...spec, process: { ...spec.process, rlimits } };
+}
+
 function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   const { spec, planDirectory, probe: found } = input;
   const tools = {
@@ -108,7 +119,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   const watch = { remove: `${client(script)} rm --force --volumes "$name"`, tidy: tidy(script), sleep: tools.sleep };
   return {
     writesConfig: true,
-    ...bundleForCrun(input, false),
+    ...bundleForCrun({ spec: boundLater(spec), empty: input.empty }, false),
     appendsArguments: false,
     env: Object.entries(clientEnv).map(([name, value]) => ({ name, value })),
     words: [

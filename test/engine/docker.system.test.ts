@@ -220,10 +220,10 @@ test("the daemon's image is ours to the byte, or another is made", async (t) => 
 
 const refusals = [
   {
-    says: /workspace\.mode: rw.*crun and podman can/,
+    says: /workspace\.mode: rw.*crun, podman and nerdctl can/,
     args: ['-w', `${dirname(sceneOf('plain user').write('project/file', ''))}:rw`],
   },
-  { says: /artifacts: .*crun and podman can/, args: ['--artifacts', join(scene.home, 'out')] },
+  { says: /artifacts: .*crun, podman and nerdctl can/, args: ['--artifacts', join(scene.home, 'out')] },
 ];
 for (const { says, args } of refusals) {
   test(`refuses ${args[0]} by name, and says which engine can`, async (t) => {

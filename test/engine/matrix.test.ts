@@ -33,17 +33,20 @@ test('refuses what an engine cannot do, naming field, engine and those that can'
   for (const { field, profile } of bad) {
     const refuse = () => refuseImpossible('docker', parsed(profile), asking);
     t.throws(refuse, { code: 'ENGINE_CANNOT', message: field, remedy: 'use --engine crun' });
-    t.throws(refuse, { message: /^docker cannot enforce .*: .*; crun and podman can$/ });
+    t.throws(refuse, { message: /^docker cannot enforce .*: .*; crun(, podman and nerdctl| and podman) can$/ });
   }
   const ask = (more: object) => () => refuseImpossible('docker', parsed({}), { ...asking, ...more });
   t.throws(ask({ collectsArtifacts: true }), { code: 'ENGINE_CANNOT', message: /artifacts/ });
-  t.throws(ask({ terminal: true }), { code: 'ENGINE_CANNOT', message: /^docker cannot enforce -t: .*; crun can$/ });
+  t.throws(ask({ terminal: true }), {
+    code: 'ENGINE_CANNOT',
+    message: /^docker cannot enforce -t: .*; crun and nerdctl can$/,
+  });
   t.throws(ask({ callerUid: 1000 }), { code: 'ENGINE_CANNOT', message: /the uid 1000 of the caller/ });
 });
 
 test('an engine that cannot either is not recommended', async (t) => {
   const profile = parsed({ workspace: { mode: 'rw' }, limits: { memory: '32m' } });
-  t.throws(() => refuseImpossible('docker', profile, asking), { message: /; crun can$/ });
+  t.throws(() => refuseImpossible('docker', profile, asking), { message: /; crun and nerdctl can$/ });
 });
 
 test('every check that an engine lacks is one of verify, and no engine is excused from one without a sentence', async (t) => {

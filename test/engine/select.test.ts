@@ -7,7 +7,7 @@ const { engines: settings } = hostConfigSchema.parse({});
 test('engines are found by name, best first', async (t) => {
   t.same(
     listEngines(settings).map(({ name }) => name),
-    ['crun', 'podman', 'docker', 'runsc'],
+    ['crun', 'podman', 'nerdctl', 'docker', 'runsc'],
   );
   t.equal(selectEngine('podman').name, 'podman');
 });
@@ -23,6 +23,6 @@ test('refuses an unknown engine with the nearest name', async (t) => {
 });
 
 test('refuses gVisor on an engine that cannot give it', async (t) => {
-  for (const engine of ['podman', 'docker'] as const)
+  for (const engine of ['podman', 'nerdctl', 'docker'] as const)
     await t.rejects(selectIsolating({ engine, isolation: 'gvisor' }, settings), { code: 'ENGINE_CANNOT' });
 });

@@ -61,7 +61,7 @@ const refused: readonly (readonly [Overrides, string, RegExp])[] = [
   [{ env: ['A=\u0000'] }, 'VALUE_INVALID', /^--env: holds a NUL/],
   [{ env: [`A=${'x'.repeat(40_000)}`] }, 'VALUE_INVALID', /^--env: must be at most 32768 characters/],
   [{ env: ['GITHUB_TOKEN=abc'] }, 'ENV_SECRET', /^--env GITHUB_TOKEN: its name is that of a secret$/],
-  [{ engine: 'nerdctl' }, 'ENGINE_UNKNOWN', /^--engine/],
+  [{ engine: 'lxc' }, 'ENGINE_UNKNOWN', /^--engine/],
   [{ workspace: 'task' }, 'NOT_YET_ENFORCED', /^--workspace {2}workspace\.mode: not yet enforced \(task\)/],
   [{ memory: '17g' }, 'HOST_FORBIDS', /^--memory {2}limits\.memory: 17g is more than this host's 16g/],
   [{ cpus: '65' }, 'HOST_FORBIDS', /^--cpus/],

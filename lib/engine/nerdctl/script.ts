@@ -76,10 +76,15 @@ fi
 # The client ended and the container did not, or nobody knows whether it did: the watch sees to it.
 exec 5>&-
 wait "$watch" || :
-[ -e "$own/started" ] || {
-	${tools.cat} "$own/said" >&2
-	fail 'containerd did not start the program; what nerdctl said stands above'
-}
+said=$(${tools.cat} "$own/said")
+case $said in *level=fatal*)
+	printf '%s\\n' "$said" >&2
+	[ -e "$own/started" ] || fail 'containerd did not start the program; what nerdctl said stands above'
+	# The status is then its own, and not the program's.
+	fail 'containerd lost the program, which was ended; what nerdctl said stands above'
+	;;
+esac
+[ -e "$own/started" ] || fail 'containerd did not start the program'
 exit "$status"
 `;
 }

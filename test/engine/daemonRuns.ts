@@ -1,0 +1,135 @@
+// Owns what holds for a run whose container is a daemon's child, whichever daemon: what passes, what is bounded, what dies when.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { newId, type Started, sceneOf, until } from '../system/scene.ts';
+import { findProcesses, membersOf } from '../system/traces.ts';
+import type { OwnEngine } from './ownDaemon.ts';
+
+const scene = sceneOf('root');
+
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+export interface LiveRun {
+  readonly id: string;
+  readonly run: Started;
+  /** Host pids of our init and the program. */
+  readonly guests: readonly number[];
+}
+
+/** A run that waits, and says so. */
+export async function startWaiting({ start }: OwnEngine, engine: string): Promise<LiveRun> {
+  const id = newId();
+  const script = 'echo ready; exec sleep 60';
+  const run = start(['run', '--engine', engine, '-p', 'base-tools', '--id', id, '--', 'sh', '-c', script]);
+  if (!(await until(() => run.out().includes('ready')))) throw new Error(`it does not start: ${run.err()}`);
+  return { id, run, guests: membersOf(0, id) };
+}
+
+/** Processes of ours for the run: not the guest's, not the caller's Node. */
+export function oursOf({ id, guests }: LiveRun): { pid: number; command: string }[] {
+  return findProcesses(id).filter(({ pid, command }) => !guests.includes(pid) && !/main\.js/.test(command));
+}
+
+/** Declares the tests of what passes through and what is bounded. */
+export function testLimits(own: OwnEngine, engine: string): void {
+  test("the program's status, streams, environment and standard input pass through", async (t) => {
+    const script = 'cat; echo err >&2; exit 7';
+    const { status, stdout, stderr } = await own.run(['--stdin', '--', 'sh', '-c', script], {
+      input: Buffer.from('over the wall'),
+    });
+    t.match({ status, stdout, stderr }, { status: 7, stdout: 'over the wall', stderr: 'err\n' });
+    t.equal((await own.run(['--', 'nonesuch'])).status, 127);
+    t.equal((await own.run(['--', '/etc/passwd'])).status, 126);
+    const { stdout: names } = await own.run(['--env', 'A=b c', '--', 'env']);
+    t.match(names, /^A=b c$/m);
+    t.notMatch(names, /^(HOSTNAME|PWD|container)=/m);
+  });
+
+  test('arguments arrive as they were given', async (t) => {
+    const args = ['a b', '', '$(id)', '"\'\n\\', '--help', '-', '💧'];
+    const { stdout } = await own.run(['--', 'sh', '-c', 'printf "%s|" "$@"', 'sh', ...args]);
+    t.equal(stdout, args.map((arg) => `${arg}|`).join(''));
+  });
+
+  test('a host folder of any name is mounted read-only', async (t) => {
+    scene.write('a,b "c"/file', 'inside');
+    const folder = join(scene.home, 'a,b "c"');
+    const { stdout, stderr } = await own.run(['-w', `${folder}:ro`, '--', 'sh', '-c', 'cat file; : >new']);
+    t.equal(stdout, 'inside');
+    t.match(stderr, /Read-only file system/);
+  });
+
+  test('memory is bounded, and an end by the kernel is told', async (t) => {
+    const { status, result } = await own.runJson(['--memory', '64m', '--', 'tail', '/dev/zero']);
+    t.equal(status, 137);
+    t.equal(result.status, 'oom');
+  });
+
+  test('processes are bounded, and that they were is told', async (t) => {
+    const bomb = 'i=0; while [ $i -lt 40 ]; do sleep 1 & i=$((i + 1)); done';
+    const { result } = await own.runJson(['--pids', '16', '--', 'sh', '-c', bomb]);
+    t.ok(result.limits.pidsHit);
+  });
+
+  test('a timeout ends a program that ignores TERM', async (t) => {
+    const args = ['--timeout', '1s', '--', 'sh', '-c', 'trap "" TERM; while :; do sleep 1; done'];
+    t.equal((await own.run(args)).status, 124);
+  });
+
+  test('TERM reaches the program, which may still say something', async (t) => {
+    const id = newId();
+    const script = 'trap "echo ended; exit 3" TERM; echo ready; while :; do sleep 0.1; done';
+    const run = own.start(['run', '--id', id, '--engine', engine, '-p', 'base-tools', '--', 'sh', '-c', script]);
+    t.ok(await until(() => run.out().includes('ready')), 'it starts');
+    run.child.kill('SIGTERM');
+    const { status, stdout } = await run.ended;
+    t.equal(status, 143);
+    t.match(stdout, /^ended$/m);
+    t.ok(await own.isGone(id));
+  });
+}
+
+/** Declares the tests of what is left when something is killed: `pieces` are commands of ours, by what they are to people. */
+export function testKills(own: OwnEngine, engine: string, pieces: Readonly<Record<string, RegExp>>): void {
+  test('the container dies with a supervisor that is killed', async (t) => {
+    const { id, run, guests } = await startWaiting(own, engine);
+    t.equal(guests.length, 2, 'our init and the program, and neither a client nor a script of ours');
+    const record = readFileSync(join(scene.paths.run, 'records', id), 'utf8');
+    process.kill(Number(record.split(' ')[2]), 'SIGKILL');
+    t.ok(await until(() => !guests.some(isAlive), 5), 'all of them end');
+    await run.ended;
+    await own.start(['gc']).ended;
+    t.ok(await own.isGone(id));
+  });
+
+  for (const [name, command] of Object.entries(pieces)) {
+    test(`the container dies when ${name} is killed`, async (t) => {
+      const live = await startWaiting(own, engine);
+      const found = oursOf(live).filter((entry) => command.test(entry.command) && !/supervise/.test(entry.command));
+      t.equal(found.length, 1, found.map((entry) => entry.command).join('\n'));
+      process.kill(found[0]?.pid ?? -1, 'SIGKILL');
+      t.equal((await live.run.ended).status, 137);
+      t.ok(await own.isGone(live.id));
+    });
+  }
+
+  test('when all of ours are killed at one moment, gc ends the container', async (t) => {
+    const live = await startWaiting(own, engine);
+    const ours = oursOf(live);
+    t.ok(ours.length >= 4, ours.map(({ command }) => command).join('\n'));
+    // The watch first: it would do its work in between.
+    for (const { pid } of ours.sort((a, b) => Number(/watch/.test(b.command)) - Number(/watch/.test(a.command))))
+      process.kill(pid, 'SIGKILL');
+    await live.run.ended;
+    await own.start(['gc']).ended;
+    t.notOk(live.guests.some(isAlive));
+    t.ok(await own.isGone(live.id));
+  });
+}

@@ -1,0 +1,109 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { runTool } from '../../../lib/base/exec.ts';
+import { renderWatch } from '../../../lib/engine/daemon/watch.ts';
+import { client, type NerdctlScript, tidy } from '../../../lib/engine/nerdctl/input.ts';
+import { renderRuntime } from '../../../lib/engine/nerdctl/runtime.ts';
+import { renderRun } from '../../../lib/engine/nerdctl/script.ts';
+import { matchGolden } from '../../golden.ts';
+
+const names = 'nerdctl crun sh env setpriv setsid nsenter mkdir mkfifo ln sleep cat rm'.split(' ');
+const tools = Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as NerdctlScript['tools'];
+const script: NerdctlScript = {
+  tools,
+  planDirectory: '/plan',
+  options: ['--address', '/run/containerd/containerd.sock', '--namespace', 'cofferdam'],
+  containers: '/run/cofferdam/nerdctl/containers',
+  flags: ['--rm', '--pull', 'never', '--read-only', '--entrypoint', '/.cofferdam/not-by-this-bundle'],
+  rootfs: '/image/rootfs',
+  parents: ['memory', 'pids', 'cpu'].map((name) => `/sys/fs/cgroup/${name}/cofferdam/0`),
+  label: 'cofferdam.records=/run/cofferdam/records',
+};
+const remove = `${client(script)} rm --force --volumes "$name"`;
+const texts = {
+  'nerdctl-run.sh': renderRun(script),
+  'nerdctl-runtime.sh': renderRuntime(script),
+  'nerdctl-watch.sh': renderWatch({ remove, tidy: tidy(script), sleep: tools.sleep }),
+};
+
+function makeFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cofferdam-nerdctl-script-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+test('the scripts are what was reviewed', async (t) => {
+  for (const [name, text] of Object.entries(texts)) matchGolden(t, join(import.meta.dirname, 'golden', name), text);
+});
+
+test('the scripts pass shellcheck and shfmt', async (t) => {
+  const folder = makeFolder(t);
+  for (const [name, text] of Object.entries(texts)) {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    await t.resolves(runTool('shellcheck', [file]), name);
+    t.equal((await runTool('shfmt', ['-d', file])).stdout, '', name);
+  }
+});
+
+interface Asked {
+  readonly bundle?: string;
+  readonly command: readonly string[];
+}
+
+/** The runtime as a shim calls it, with a crun that says what it was given, below `folder`. */
+async function callRuntime(t: Test, { bundle = '{}', command }: Asked) {
+  const folder = makeFolder(t);
+  const crun = join(folder, 'crun');
+  writeFileSync(crun, '#!/bin/sh\necho crun "$@"\nenv\n', { mode: 0o755 });
+  const file = join(folder, 'runtime');
+  writeFileSync(file, renderRuntime({ ...script, tools: { ...tools, crun }, parents: [join(folder, 'group')] }));
+  mkdirSync(join(folder, 'bundle'));
+  writeFileSync(join(folder, 'bundle', 'config.json'), bundle.replaceAll('@folder@', folder));
+  const log = join(folder, 'bundle', 'log.json');
+  const words = [
+    '--root',
+    '/state',
+    '--log',
+    log,
+    '--log-format',
+    'json',
+    ...command.map((word) => word.replace('@bundle@', join(folder, 'bundle'))),
+  ];
+  const env = { LD_LIBRARY_PATH: '/opt/containerd/lib', NOTIFY_SOCKET: '/run/notify' };
+  const ended = await runTool('sh', [file, ...words], { env, accept: [0, 1, 2] });
+  return { ...ended, folder, log: () => readFileSync(log, 'utf8') };
+}
+
+const create = ['create', '--bundle', '@bundle@', '--pid-file', '/nonexistent/pid', 'container'];
+
+test("what is not the container's making is crun's, without the daemon's environment", async (t) => {
+  const { stdout, exitCode } = await callRuntime(t, { command: ['kill', '--all', 'container', '9'] });
+  t.equal(exitCode, 0);
+  t.match(stdout, /^crun --cgroup-manager=disabled --root \/state .* kill --all container 9$/m);
+  t.notMatch(stdout, /LD_LIBRARY_PATH|NOTIFY_SOCKET/);
+});
+
+test('refuses to bring in a command by the specification of nerdctl', async (t) => {
+  const { stdout, exitCode, log } = await callRuntime(t, { command: ['exec', '--process', '/p.json', 'container'] });
+  t.equal(exitCode, 1);
+  t.equal(stdout, '');
+  t.match(log(), /a sandbox knows no exec/);
+});
+
+test('refuses to make a container that no run of ours asked for', async (t) => {
+  const bundles = {
+    'no annotation': '{"process":{"args":["sh"]}}',
+    'no run': '{"annotations":{"cofferdam.run":""}}',
+    'a run with another name': '{"annotations":{"cofferdam.run":"1 2 ../x pipes /run"}}',
+    'a process that has another start time': `{"annotations":{"cofferdam.run":"${process.pid} 1 x pipes @folder@"}}`,
+    'a process that has ended': '{"annotations":{"cofferdam.run":"4194305 1 x pipes @folder@"}}',
+  };
+  for (const [name, bundle] of Object.entries(bundles)) {
+    const { stdout, exitCode } = await callRuntime(t, { bundle, command: create });
+    t.not(exitCode, 0, name);
+    t.notMatch(stdout, /crun/, name);
+  }
+});

@@ -1,0 +1,113 @@
+// Owns what the scenes of engines with a daemon share: a daemon of the test's own, and bin/sandbox under a host configuration that names it.
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import tap from 'tap';
+import { runTool } from '../../lib/base/exec.ts';
+import {
+  type Ended,
+  type JsonResult,
+  newId,
+  type Options,
+  type Started,
+  sandboxFile,
+  sceneOf,
+  until,
+} from '../system/scene.ts';
+
+const scene = sceneOf('root');
+
+/** An empty folder with the file etc/config.yaml, which others may pass; it goes at the end of the file. */
+export function makeHome(name: string, config: (home: string) => string): string {
+  const home = mkdtempSync(join(tmpdir(), `cofferdam-${name}-`));
+  tap.teardown(() => rmSync(home, { recursive: true, force: true }));
+  // Root inside may be a subordinate id, which must pass.
+  chmodSync(home, 0o711);
+  mkdirSync(join(home, 'etc'), { mode: 0o755 });
+  writeFileSync(join(home, 'etc', 'config.yaml'), config(home), { mode: 0o644 });
+  return home;
+}
+
+async function unmountBelow(folder: string): Promise<void> {
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point.startsWith(`${folder}/`));
+  for (const point of points.reverse()) await runTool('umount', ['-l', point], { accept: [0, 32] });
+}
+
+export interface Daemon {
+  readonly command: readonly [string, ...string[]];
+  /** Folder of all that it writes. */
+  readonly home: string;
+  /** Rejects until the daemon answers. */
+  ask(): Promise<unknown>;
+}
+
+/** Starts it; it ends at the end of the file. Throws what it said when it does not answer. */
+export async function startDaemon({ command: [file, ...args], home, ask }: Daemon): Promise<Started> {
+  const daemon = scene.spawn(file, args);
+  tap.teardown(async () => {
+    daemon.child.kill('SIGTERM');
+    await daemon.ended;
+    await unmountBelow(home);
+  });
+  const answers = async () =>
+    ask().then(
+      () => true,
+      () => false,
+    );
+  for (let tries = 0; !(await answers()); tries++) {
+    if (tries === 100 || daemon.child.exitCode !== null)
+      throw new Error(`${file} does not answer: ${daemon.err().toString().slice(-2000)}`);
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  return daemon;
+}
+
+export interface OwnEngine {
+  /** bin/sandbox as root, with the host configuration of `home`. */
+  start(args: readonly string[], options?: Options): Started;
+  /** `sandbox run` of base-tools to its end; fails when anything of it is left after some seconds. */
+  run(args: readonly string[], options?: Options): Promise<Ended>;
+  runJson(args: readonly string[]): Promise<Ended & { readonly result: JsonResult }>;
+  /** Whether nothing of the run is left: on the host and with the daemon. */
+  isGone(id: string): Promise<boolean>;
+}
+
+/** bin/sandbox with `engine`; `containersOf` gives the daemon's containers of a run, '' when there are none. */
+export function ownEngine(engine: string, home: string, containersOf: (id: string) => Promise<string>): OwnEngine {
+  // Whatever is put over a folder in a mount namespace of its own is gone with the run, and nobody else's.
+  const start: OwnEngine['start'] = (args, options) =>
+    scene.spawn(
+      'unshare',
+      [
+        ...['--mount', '--propagation', 'private', 'sh', '-eu', '-c'],
+        `mount --bind ${join(home, 'etc')} /etc/cofferdam; exec "$@"`,
+        ...['sh', sandboxFile, ...args],
+      ],
+      options,
+    );
+  const isGone = async (id: string) => {
+    // Some time for the daemon, which removes what has ended in its own.
+    const gone = await until(() => scene.traces(id).length === 0, 3);
+    for (let tries = 0; tries < 20 && (await containersOf(id)) !== ''; tries++)
+      await new Promise((done) => setTimeout(done, 100));
+    return gone && (await containersOf(id)) === '';
+  };
+  const run: OwnEngine['run'] = async (args, options) => {
+    const id = newId();
+    const ended = await start(['run', '--engine', engine, '-p', 'base-tools', '--id', id, ...args], options).ended;
+    if (!(await isGone(id))) throw new Error(`the run left: ${scene.traces(id).join(', ')} ${await containersOf(id)}`);
+    return ended;
+  };
+  return {
+    start,
+    run,
+    isGone,
+    runJson: async (args) => {
+      const ended = await run(['--json', ...args]);
+      return { ...ended, result: JSON.parse(ended.stdout) as JsonResult };
+    },
+  };
+}
