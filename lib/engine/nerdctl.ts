@@ -1,8 +1,5 @@
 // Owns the nerdctl engine: containerd's container, made by a runtime of ours from the bundle that crun gets, ended with the run.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
-import { idPattern } from '../base/ids.ts';
 import type { OciSpec } from '../spec/types.ts';
 import type { CgroupParents } from './cgroup.ts';
 import { controllers, parentOf } from './cgroup.ts';
@@ -11,17 +8,11 @@ import { renderWatch } from './daemon/watch.ts';
 import { protectionFlags } from './flags/process.ts';
 import { rootOnly } from './matrix/nerdctl.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
-import {
-  askNerdctl,
-  clientEnv,
-  clientOptions,
-  containersFolder,
-  inspectContainerd,
-  type NerdctlClient,
-} from './nerdctl/client.ts';
-import { client, type NerdctlScript, tidy } from './nerdctl/input.ts';
+import { clientEnv, clientOptions, containersFolder, inspectContainerd, type NerdctlClient } from './nerdctl/client.ts';
+import { client, type NerdctlScript, tidyKilled } from './nerdctl/input.ts';
 import { renderRuntime } from './nerdctl/runtime.ts';
 import { passed, renderRun } from './nerdctl/script.ts';
+import { sweepContainerd } from './nerdctl/sweep.ts';
 import { judgeVersions } from './nerdctl/versions.ts';
 import { findTool, requireTool } from './tools.ts';
 import type { Engine, EngineCommand, EngineInput, EngineLife, EngineProbe, EngineSettings } from './types.ts';
@@ -103,6 +94,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     mkfifo: requireTool('mkfifo', 'coreutils'),
     ln: requireTool('ln', 'coreutils'),
     rm: requireTool('rm', 'coreutils'),
+    rmdir: requireTool('rmdir', 'coreutils'),
     cat: requireTool('cat', 'coreutils'),
     sleep: requireTool('sleep', 'coreutils'),
   };
@@ -116,7 +108,11 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     parents: parentsOf(input.cgroups),
     label: `${recordsLabel}=${input.records}`,
   };
-  const watch = { remove: `${client(script)} rm --force --volumes "$name"`, tidy: tidy(script), sleep: tools.sleep };
+  const watch = {
+    remove: `${client(script)} rm --force --volumes "$name"`,
+    tidy: tidyKilled(script),
+    sleep: tools.sleep,
+  };
   return {
     writesConfig: true,
     ...bundleForCrun({ spec: boundLater(spec), empty: input.empty }, false),
@@ -132,24 +128,6 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   };
 }
 
-const prefix = 'cofferdam-';
-
-async function sweep(asked: NerdctlClient, records: string, isLive: (id: string) => boolean): Promise<string[]> {
-  const isDead = (name: string) => {
-    const id = name.slice(prefix.length);
-    return name.startsWith(prefix) && idPattern.test(id) && !isLive(id);
-  };
-  const label = `label=${recordsLabel}=${records}`;
-  const text = await askNerdctl(asked, ['ps', '--all', '--filter', label, '--format', '{{.Names}}']);
-  const dead = text.split('\n').filter(isDead);
-  for (const name of dead) await askNerdctl(asked, ['rm', '--force', '--volumes', name]).catch(() => undefined);
-  const folder = containersFolder(asked.settings);
-  const kept = existsSync(folder) ? readdirSync(folder).filter(isDead) : [];
-  for (const name of kept) rmSync(join(folder, name), { recursive: true, force: true });
-  return dead.map((name) => name.slice(prefix.length));
-}
-
-// What containerd's shim started is crun's container: it is reached as crun's own are, without a daemon in between.
 const life: EngineLife = {
   ...crunLife,
   signal: (run, signal) => crunLife.signal({ ...run, path: requireTool('crun', 'crun') }, signal),
@@ -163,6 +141,7 @@ export function nerdctlEngine(settings: EngineSettings): Engine {
     refuse: (profile, asking) => refuseImpossible('nerdctl', profile, asking),
     command: (input) => command(input, settings),
     life,
-    sweep: ({ path }, records, isLive) => sweep({ path, settings: settings.nerdctl }, records, isLive),
+    sweep: ({ path }, records, isLive) =>
+      sweepContainerd({ path, settings: settings.nerdctl }, `${recordsLabel}=${records}`, isLive),
   };
 }

@@ -1,5 +1,6 @@
 // Owns a containerd of a test's own, on its own socket, root and state, and nerdctl that asks it.
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tap from 'tap';
 import { runTool } from '../../lib/base/exec.ts';
@@ -13,6 +14,8 @@ export interface NerdctlScene extends OwnEngine {
   readonly daemon: Started;
   /** Where nerdctl keeps what it knows of our containers. */
   readonly containers: string;
+  /** containerd's own process for a run, by its init's pid. */
+  findShim(id: string, init: number): Shim;
   /** `nerdctl ARGUMENTS` at our daemon: what it prints. */
   nerdctl(...args: string[]): Promise<string>;
 }
@@ -27,9 +30,13 @@ function requireTools(): string {
   return file;
 }
 
-// The shim keeps its state there whatever containerd's own folders are; an empty one is nobody's.
-function removeEmpty(folder: string): void {
-  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+export interface Shim {
+  /** Kills it, and sees to its socket, which then nobody takes away. */
+  kill(): void;
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }
 
 /** Starts containerd; it ends, and all it wrote goes, at the end of the file. Throws when it does not answer. */
@@ -53,17 +60,35 @@ export async function startContainerd(): Promise<NerdctlScene> {
   const common = ['--address', socket, '--data-root', dataRoot, '--namespace', 'cofferdam'];
   const nerdctl = async (...args: string[]) =>
     (await runTool(client, [...common, ...args], { timeoutMs: 20_000, env: clientEnv })).stdout;
-  tap.teardown(() => removeEmpty('/run/containerd/runc/cofferdam'));
   const daemon = await startDaemon({
     command: [containerd, '--config', config],
     home,
     ask: () => nerdctl('ps'),
   });
   const containersOf = (id: string) => nerdctl('ps', '--all', '--quiet', '--filter', `name=cofferdam-${id}`);
+  const findShim = (id: string, init: number): Shim => {
+    const pid = parentOf(init);
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    if (!command.includes('containerd-shim-runc-v2')) throw new Error(`the parent of ${init} is ${command}`);
+    const container = readFileSync(join(dataRoot, 'containers', `cofferdam-${id}`, 'cid'), 'utf8');
+    // containerd's own name for it (SocketAddress in its package shim).
+    const name = createHash('sha256')
+      .update(join(socket, 'cofferdam', container))
+      .digest('hex');
+    const file = join('/run/containerd/s', name);
+    if (!existsSync(file)) throw new Error(`the shim has no socket ${file}`);
+    return {
+      kill: () => {
+        tap.teardown(() => rmSync(file, { force: true }));
+        process.kill(pid, 'SIGKILL');
+      },
+    };
+  };
   return {
     ...ownEngine('nerdctl', home, containersOf),
     socket,
     daemon,
+    findShim,
     containers: join(dataRoot, 'containers'),
     nerdctl,
   };

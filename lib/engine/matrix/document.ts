@@ -52,19 +52,28 @@ function sections(): string[] {
 const life = `## Sandboxes that live on
 
 \`create\`, \`start\`, \`exec\`, \`ps\`, \`inspect\`, \`logs\`, \`cp\`, \`wait\`, \`stop\`, \`kill\`, \`pause\`, \`unpause\`, \`stats\`, \`rm\` and \`prune\` do on
-podman and docker what they do on crun. What enters a sandbox does so by our own crun and filter, and asks neither engine nor
+podman, nerdctl and docker what they do on crun. What enters a sandbox does so by our own crun and filter, and asks neither engine nor
 daemon ([0020](decisions/0020-one-way-in.md)). What differs:
 
-| | crun | podman | docker |
-| --- | --- | --- | --- |
-| callers | all | all | root |
-| without control groups (best effort) | all verbs | no \`exec\`, \`cp\`, \`kill\`, \`pause\` | refused |
-| counted by \`stats\` | the sandbox | with podman's client and monitor, about 12 MB and 13 threads | the sandbox |
-| its daemon is killed | - | - | its sandboxes end |
-| removed by the engine's own command line | - | exited, 137 | exited, 137 |
+| | crun | podman | nerdctl | docker |
+| --- | --- | --- | --- | --- |
+| callers | all | all | root | root |
+| without control groups (best effort) | all verbs | no \`exec\`, \`cp\`, \`kill\`, \`pause\` | refused | refused |
+| counted by \`stats\` | the sandbox | with podman's client and monitor, about 12 MB and 13 threads | the sandbox | the sandbox |
+| its daemon is killed | - | - | its sandboxes end | its sandboxes end |
+| removed by the engine's own command line | - | exited, 137 | exited, 125 or 137 | exited, 137 |
 `;
 
-const notes = `## docker
+const notes = `## nerdctl
+
+nerdctl 2.x (in no Debian release) with containerd 1.6 or newer, for root, on control groups v1. A container is made as ever: nerdctl tells
+containerd, which starts its shim, and the shim a runtime. That runtime is ours (\`--runtime\`, a file of the plan, nothing in containerd's
+configuration): crun with the bundle that it gets without containerd, so what crun enforces is enforced. Containers are in
+the namespace \`cofferdam\` (\`nerdctl --namespace cofferdam ps\`), by the folder of an image that is installed, never pulled.
+\`engines.nerdctl\` of the host configuration says where client and socket are. \`sandbox exec\` and signals go to crun without
+the daemon; \`nerdctl exec\` is refused. Rootless containerd (rootlesskit) is not driven: as a plain user, use crun or podman.
+
+## docker
 
 The daemon must be one of its own for sandboxes, or shared knowingly: \`dockerd --userns-remap=cofferdam\` (Engine 20.10 or newer,
 control groups v1 with the cgroupfs driver). Its socket is \`engines.docker.socket\` of the host configuration; \`DOCKER_HOST\` and the

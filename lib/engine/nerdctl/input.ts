@@ -15,7 +15,8 @@ type Tool =
   | 'ln'
   | 'sleep'
   | 'cat'
-  | 'rm';
+  | 'rm'
+  | 'rmdir';
 
 export interface NerdctlScript {
   /** Absolute paths. */
@@ -33,6 +34,9 @@ export interface NerdctlScript {
   /** Marks our containers: `NAME=VALUE`. */
   readonly label: string;
 }
+
+/** Where nerdctl makes its fifos, whatever else it is told (containerd's client, DefaultFIFODir). */
+export const fifoFolder = '/run/containerd/fifo';
 
 /** In the run's folder. */
 export const ownFolder = 'nerdctl';
@@ -53,6 +57,26 @@ export function client(input: NerdctlScript): string {
 /** Takes that folder away. */
 export function tidy(input: NerdctlScript): string {
   return `${input.tools.rm} -rf ${dataRoot(input)}`;
+}
+
+/** The option by which nerdctl leaves its id of the container in that folder. */
+export function idFile(input: NerdctlScript): string {
+  return `--cidfile ${dataRoot(input)}/cid`;
+}
+
+/** The same where nerdctl was killed: it leaves the fifos that it would have read, named by its id of the container. */
+export function tidyKilled(input: NerdctlScript): string {
+  const { rm, rmdir } = input.tools;
+  return `cid=''
+read -r cid <${dataRoot(input)}/cid || :
+if [ -n "$cid" ]; then
+	for fifo in ${fifoFolder}/*/"$cid"-std*; do
+		[ -p "$fifo" ] || continue
+		${rm} -f "$fifo"
+		${rmdir} "\${fifo%/*}" 2>/dev/null || :
+	done
+fi
+${tidy(input)}`;
 }
 
 /** Defines read_start: sets `started`, the start time of a process (proc(5), field 22). */

@@ -1,7 +1,7 @@
 // Owns the script that the supervisor runs: it has containerd run one container, and ends with it.
 import { renderFlags } from '../flags/render.ts';
 import { type LaunchVariable, quoteLiteral } from '../words.ts';
-import { client, type NerdctlScript, ownFolder, readStart, runAnnotation, tidy } from './input.ts';
+import { client, idFile, type NerdctlScript, ownFolder, readStart, runAnnotation, tidy } from './input.ts';
 
 /** What the launcher passes, in this order; then `terminal`, where the program gets one. */
 export const passed: readonly LaunchVariable[] = ['run_dir', 'id'];
@@ -10,6 +10,7 @@ function renderClient(input: NerdctlScript): string {
   const { flags, label, planDirectory, rootfs } = input;
   return [
     `${client(input)} run --name "$name" --label ${quoteLiteral(label)}`,
+    idFile(input),
     ...renderFlags(flags),
     `--annotation "${runAnnotation}=$$ $started $id $streams $run_dir"`,
     `--runtime ${quoteLiteral(`${planDirectory}/nerdctl-runtime`)}`,

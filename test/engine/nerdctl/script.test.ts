@@ -1,15 +1,15 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { runTool } from '../../../lib/base/exec.ts';
 import { renderWatch } from '../../../lib/engine/daemon/watch.ts';
-import { client, type NerdctlScript, tidy } from '../../../lib/engine/nerdctl/input.ts';
+import { client, type NerdctlScript, ownFolder, tidyKilled } from '../../../lib/engine/nerdctl/input.ts';
 import { renderRuntime } from '../../../lib/engine/nerdctl/runtime.ts';
 import { renderRun } from '../../../lib/engine/nerdctl/script.ts';
 import { matchGolden } from '../../golden.ts';
 
-const names = 'nerdctl crun sh env setpriv setsid nsenter mkdir mkfifo ln sleep cat rm'.split(' ');
+const names = 'nerdctl crun sh env setpriv setsid nsenter mkdir mkfifo ln sleep cat rm rmdir'.split(' ');
 const tools = Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as NerdctlScript['tools'];
 const script: NerdctlScript = {
   tools,
@@ -25,7 +25,7 @@ const remove = `${client(script)} rm --force --volumes "$name"`;
 const texts = {
   'nerdctl-run.sh': renderRun(script),
   'nerdctl-runtime.sh': renderRuntime(script),
-  'nerdctl-watch.sh': renderWatch({ remove, tidy: tidy(script), sleep: tools.sleep }),
+  'nerdctl-watch.sh': renderWatch({ remove, tidy: tidyKilled(script), sleep: tools.sleep }),
 };
 
 function makeFolder(t: Test): string {
@@ -60,6 +60,7 @@ async function callRuntime(t: Test, { bundle = '{}', command }: Asked) {
   writeFileSync(crun, '#!/bin/sh\necho crun "$@"\nenv\n', { mode: 0o755 });
   const file = join(folder, 'runtime');
   writeFileSync(file, renderRuntime({ ...script, tools: { ...tools, crun }, parents: [join(folder, 'group')] }));
+  mkdirSync(join(folder, ownFolder));
   mkdirSync(join(folder, 'bundle'));
   writeFileSync(join(folder, 'bundle', 'config.json'), bundle.replaceAll('@folder@', folder));
   const log = join(folder, 'bundle', 'log.json');
@@ -79,18 +80,37 @@ async function callRuntime(t: Test, { bundle = '{}', command }: Asked) {
 
 const create = ['create', '--bundle', '@bundle@', '--pid-file', '/nonexistent/pid', 'container'];
 
-test("what is not the container's making is crun's, without the daemon's environment", async (t) => {
-  const { stdout, exitCode } = await callRuntime(t, { command: ['kill', '--all', 'container', '9'] });
+const ours = '{"annotations":{"cofferdam.run":"1 2 x pipes @folder@"}}';
+
+test("what is not the container's making is crun's, in the run's own state, without the daemon's environment", async (t) => {
+  const { stdout, exitCode, folder } = await callRuntime(t, { bundle: ours, command: ['kill', 'container', '9'] });
   t.equal(exitCode, 0);
-  t.match(stdout, /^crun --cgroup-manager=disabled --root \/state .* kill --all container 9$/m);
+  t.match(stdout, `crun --cgroup-manager=disabled --root ${folder}/crun `);
+  t.match(stdout, / kill container 9$/m);
   t.notMatch(stdout, /LD_LIBRARY_PATH|NOTIFY_SOCKET/);
+});
+
+test('a start is noted for the script that waits for it', async (t) => {
+  const { exitCode, folder } = await callRuntime(t, { bundle: ours, command: ['start', 'container'] });
+  t.equal(exitCode, 0);
+  t.ok(existsSync(join(folder, ownFolder, 'started')));
+});
+
+test('a container of a run that is over is gone, whoever asks', async (t) => {
+  const bundle = ours.replace('@folder@', '/nonexistent/run');
+  t.equal((await callRuntime(t, { bundle, command: ['delete', '--force', 'container'] })).exitCode, 0);
+  const { exitCode, stdout, log } = await callRuntime(t, { bundle, command: ['state', 'container'] });
+  t.equal(exitCode, 1);
+  t.equal(stdout, '');
+  // By these words a shim knows that there is nothing more to remove.
+  t.match(log(), /does not exist/);
 });
 
 test('refuses to bring in a command by the specification of nerdctl', async (t) => {
   const { stdout, exitCode, log } = await callRuntime(t, { command: ['exec', '--process', '/p.json', 'container'] });
   t.equal(exitCode, 1);
   t.equal(stdout, '');
-  t.match(log(), /a sandbox knows no exec/);
+  t.match(log(), /a sandbox is entered and changed by: sandbox/);
 });
 
 test('refuses to make a container that no run of ours asked for', async (t) => {

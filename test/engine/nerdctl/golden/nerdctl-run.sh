@@ -36,6 +36,7 @@ exec 6<&-
 
 # The guest's streams are ours, which the runtime takes from us; these are the client's own.
 /usr/bin/setpriv --pdeathsig KILL /usr/bin/nerdctl --address /run/containerd/containerd.sock --namespace cofferdam --data-root /run/cofferdam/nerdctl/containers/"$name" run --name "$name" --label cofferdam.records=/run/cofferdam/records \
+	--cidfile /run/cofferdam/nerdctl/containers/"$name"/cid \
 	--rm \
 	--pull never \
 	--read-only \

@@ -7,52 +7,58 @@ umask 022
 [ "${cofferdam_clean:-}" = 1 ] || exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin cofferdam_clean=1 /usr/bin/sh "$0" "$@"
 unset cofferdam_clean
 
-root='' log='' command='' bundle='' pid_file='' container=''
-parse() {
-	while [ $# -gt 0 ]; do
-		case $1 in
-		--root) root=$2 && shift ;;
-		--log) log=$2 && shift ;;
-		--log-format) shift ;;
-		--bundle) bundle=$2 && shift ;;
-		--pid-file) pid_file=$2 && shift ;;
-		-*) ;;
-		*) if [ -z "$command" ]; then command=$1; else container=$1; fi ;;
-		esac
-		shift
-	done
-}
-parse "$@"
-case $command in
-create | start) ;;
-state | kill | delete | ps | features | '') exec /usr/bin/crun --cgroup-manager=disabled "$@" ;;
-*)
-	printf '{"level":"error","msg":"a sandbox knows no %s; see: sandbox --help"}\n' "$command" >>"${log:-/dev/stderr}"
+# The options before the command. State is the run's own, not containerd's: it ends with the run, whoever is left to remove it.
+log=/dev/stderr
+while [ $# -gt 0 ]; do
+	case $1 in
+	--log) log=$2 && shift 2 ;;
+	--root | --log-format) shift 2 ;;
+	*) break ;;
+	esac
+done
+tell() {
+	printf '{"level":"error","msg":"%s"}\n' "$1" >>"$2"
 	exit 1
-	;;
+}
+case ${1:-} in
+create | start | state | kill | delete | ps) ;;
+'' | -*) exec /usr/bin/crun --cgroup-manager=disabled "$@" ;;
+*) tell 'a sandbox is entered and changed by: sandbox' "$log" ;;
 esac
 
-# The run is known by an annotation; before it there is nothing in the file that anybody but us wrote.
-read -r spec <"${bundle:=${log%/*}}/config.json" || :
+# The run is known by an annotation; before it there is nothing in the file that anybody but us wrote. The log is in the bundle.
+spec=''
+read -r spec <"${log%/*}/config.json" || :
 value=${spec#*'"cofferdam.run":"'}
-[ "$value" != "$spec" ] || exit 1
+[ "$value" != "$spec" ] || tell 'this is no container of a sandbox' "$log"
 IFS=' ' read -r pid asked id streams run_dir <<END
 ${value%%'"'*}
 END
-case $id in '' | *[!A-Za-z0-9_-]*) exit 1 ;; esac
-fail() {
-	printf '{"level":"error","msg":"%s"}\n' "$1" >>"$run_dir/log"
-	exit 1
-}
-if [ "$command" = start ]; then
-	/usr/bin/crun --cgroup-manager=disabled "$@" || fail 'crun did not start the program'
+case $id in '' | *[!A-Za-z0-9_-]*) tell 'this is no container of a sandbox' "$log" ;; esac
+if [ ! -d "$run_dir/nerdctl" ]; then
+	[ "$1" != delete ] || exit 0
+	tell 'container does not exist' "$log"
+fi
+set -- --root "$run_dir/crun" --log "$log" --log-format=json "$@"
+case $6 in
+create) shift 6 ;;
+start)
+	/usr/bin/crun --cgroup-manager=disabled "$@" || tell 'crun did not start the program' "$run_dir/log"
 	: >"$run_dir/nerdctl/started"
 	exit 0
-fi
+	;;
+*) exec /usr/bin/crun --cgroup-manager=disabled "$@" ;;
+esac
+pid_file=''
+while [ $# -gt 1 ]; do
+	[ "$1" != --pid-file ] || pid_file=$2
+	shift
+done
+container=$1
 
 # Opened first, looked at then: so they are those of that process, whichever has its number now. The guest's streams are the
 # supervisor's pipes, its mounts those that the run sees.
-exec 3<"/proc/$pid/fd/0" 4>"/proc/$pid/fd/1" 5>"/proc/$pid/fd/2" 6<"/proc/$pid/ns/mnt" || exit 1
+exec 3<"/proc/$pid/fd/0" 4>"/proc/$pid/fd/1" 5>"/proc/$pid/fd/2" 6<"/proc/$pid/ns/mnt"
 read -r score <"/proc/$pid/oom_score_adj"
 # read_start PID
 read_start() {
@@ -63,20 +69,20 @@ read_start() {
 	started=$1
 }
 read_start "$pid"
-[ "$started" = "$asked" ] || exit 1
+[ "$started" = "$asked" ] || tell 'the process that asked for the container has ended' "$log"
 # containerd protects its own processes; a guest is none of them.
 echo "$score" >/proc/self/oom_score_adj
 for parent in /sys/fs/cgroup/memory/cofferdam/0 /sys/fs/cgroup/pids/cofferdam/0 /sys/fs/cgroup/cpu/cofferdam/0; do
-	echo 0 >"$parent/$id/cgroup.procs" || fail 'crun cannot be started in the groups of the run'
+	echo 0 >"$parent/$id/cgroup.procs" || tell 'crun cannot be started in the groups of the run' "$run_dir/log"
 done
-# Where the state is looked for as crun's own runs have it.
+# By containerd's id, which no other run ever has, and found by the run's.
 /usr/bin/mkdir "$run_dir/crun"
-/usr/bin/ln -s "$root/$container" "$run_dir/crun/$id"
+/usr/bin/ln -s "$container" "$run_dir/crun/$id"
 # It copies itself by way of a file there, else in /tmp: what a kill leaves goes with the run.
 export _LIBCONTAINER_STATEDIR="$run_dir"
 set -- --no-new-keyring
 [ "$streams" != terminal ] || set -- "$@" --console-socket "$run_dir/tty"
-set -- /usr/bin/crun --cgroup-manager=disabled --root "$root" --log "$run_dir/log" --log-format=json \
+set -- /usr/bin/crun --cgroup-manager=disabled --root "$run_dir/crun" --log "$run_dir/log" --log-format=json \
 	create "$@" --bundle "$run_dir" --pid-file "$pid_file" "$container"
 # shellcheck disable=SC3013 # every sh of a Debian host has it
 [ /proc/self/fd/6 -ef /proc/self/ns/mnt ] || set -- /usr/bin/nsenter --mount=/proc/self/fd/6 -- "$@"

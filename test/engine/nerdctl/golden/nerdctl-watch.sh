@@ -17,4 +17,13 @@ for _ in 1 2 3; do
 	/usr/bin/nerdctl --address /run/containerd/containerd.sock --namespace cofferdam --data-root /run/cofferdam/nerdctl/containers/"$name" rm --force --volumes "$name" >/dev/null 2>&1 || :
 	/usr/bin/sleep 0.3
 done
+cid=''
+read -r cid </run/cofferdam/nerdctl/containers/"$name"/cid || :
+if [ -n "$cid" ]; then
+	for fifo in /run/containerd/fifo/*/"$cid"-std*; do
+		[ -p "$fifo" ] || continue
+		/usr/bin/rm -f "$fifo"
+		/usr/bin/rmdir "${fifo%/*}" 2>/dev/null || :
+	done
+fi
 /usr/bin/rm -rf /run/cofferdam/nerdctl/containers/"$name"
