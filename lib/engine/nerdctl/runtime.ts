@@ -51,6 +51,33 @@ set -- --root "$run_dir/crun" --log "$log" --log-format=json "$@"
 case $6 in
 create) shift 6 ;;
 start)
+	# Before, because afterwards the program may have ended already, and the shim with it.
+	: >"$run_dir/${ownFolder}/started"
+	${crun} "$@" && exit 0
+	${tools.rm} -f "$run_dir/${ownFolder}/started"
+	tell 'crun did not start the program' "$run_dir/log"
+	;;
+*) exec ${crun} "$@" ;;
+*) tell 'a sandbox is entered and changed by: sandbox' "$log" ;;
+esac
+
+# The run is known by an annotation; before it there is nothing in the file that anybody but us wrote. The log is in the bundle.
+spec=''
+read -r spec <"\${log%/*}/config.json" || :
+value=\${spec#*'"${runAnnotation}":"'}
+[ "$value" != "$spec" ] || tell 'this is no container of a sandbox' "$log"
+IFS=' ' read -r pid asked id streams run_dir <<END
+\${value%%'"'*}
+END
+case $id in '' | *[!A-Za-z0-9_-]*) tell 'this is no container of a sandbox' "$log" ;; esac
+if [ ! -d "$run_dir/${ownFolder}" ]; then
+	[ "$1" != delete ] || exit 0
+	tell 'container does not exist' "$log"
+fi
+set -- --root "$run_dir/crun" --log "$log" --log-format=json "$@"
+case $6 in
+create) shift 6 ;;
+start)
 	${crun} "$@" || tell 'crun did not start the program' "$run_dir/log"
 	: >"$run_dir/${ownFolder}/started"
 	exit 0

@@ -51,13 +51,15 @@ test('the scripts pass shellcheck and shfmt', async (t) => {
 interface Asked {
   readonly bundle?: string;
   readonly command: readonly string[];
+  /** What crun does. */
+  readonly crun?: string;
 }
 
 /** The runtime as a shim calls it, with a crun that says what it was given, below `folder`. */
-async function callRuntime(t: Test, { bundle = '{}', command }: Asked) {
+async function callRuntime(t: Test, { bundle = '{}', command, crun: does = 'echo crun "$@"\nenv' }: Asked) {
   const folder = makeFolder(t);
   const crun = join(folder, 'crun');
-  writeFileSync(crun, '#!/bin/sh\necho crun "$@"\nenv\n', { mode: 0o755 });
+  writeFileSync(crun, `#!/bin/sh\n${does}\n`, { mode: 0o755 });
   const file = join(folder, 'runtime');
   writeFileSync(file, renderRuntime({ ...script, tools: { ...tools, crun }, parents: [join(folder, 'group')] }));
   mkdirSync(join(folder, ownFolder));
@@ -94,6 +96,10 @@ test('a start is noted for the script that waits for it', async (t) => {
   const { exitCode, folder } = await callRuntime(t, { bundle: ours, command: ['start', 'container'] });
   t.equal(exitCode, 0);
   t.ok(existsSync(join(folder, ownFolder, 'started')));
+  const failed = await callRuntime(t, { bundle: ours, command: ['start', 'container'], crun: 'exit 1' });
+  t.equal(failed.exitCode, 1);
+  t.notOk(existsSync(join(failed.folder, ownFolder, 'started')));
+  t.match(readFileSync(join(failed.folder, 'log'), 'utf8'), /crun did not start the program/);
 });
 
 test('a container of a run that is over is gone, whoever asks', async (t) => {
