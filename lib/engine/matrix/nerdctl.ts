@@ -1,5 +1,5 @@
 // Owns what nerdctl enforces: what crun does, which a runtime of ours gives our own bundle; and what containerd cannot.
-import { type EngineMatrix, noWayOut, ours } from './row.ts';
+import { type EngineMatrix, noPorts, noWayOut, ours } from './row.ts';
 
 const spec = { by: 'spec, which our runtime gives crun' } as const;
 const leaf = { by: 'control group of the run; our runtime joins it' } as const;
@@ -35,6 +35,7 @@ export const nerdctlMatrix: EngineMatrix = {
   env: spec,
   'network.mode none': spec,
   'network.mode proxy': noWayOut,
+  ports: noPorts,
   'user namespace': spec,
   'own host ids': { by: 'launch script, spec' },
   'plain-user callers': {

@@ -58,31 +58,6 @@ start)
 	tell 'crun did not start the program' "$run_dir/log"
 	;;
 *) exec ${crun} "$@" ;;
-*) tell 'a sandbox is entered and changed by: sandbox' "$log" ;;
-esac
-
-# The run is known by an annotation; before it there is nothing in the file that anybody but us wrote. The log is in the bundle.
-spec=''
-read -r spec <"\${log%/*}/config.json" || :
-value=\${spec#*'"${runAnnotation}":"'}
-[ "$value" != "$spec" ] || tell 'this is no container of a sandbox' "$log"
-IFS=' ' read -r pid asked id streams run_dir <<END
-\${value%%'"'*}
-END
-case $id in '' | *[!A-Za-z0-9_-]*) tell 'this is no container of a sandbox' "$log" ;; esac
-if [ ! -d "$run_dir/${ownFolder}" ]; then
-	[ "$1" != delete ] || exit 0
-	tell 'container does not exist' "$log"
-fi
-set -- --root "$run_dir/crun" --log "$log" --log-format=json "$@"
-case $6 in
-create) shift 6 ;;
-start)
-	${crun} "$@" || tell 'crun did not start the program' "$run_dir/log"
-	: >"$run_dir/${ownFolder}/started"
-	exit 0
-	;;
-*) exec ${crun} "$@" ;;
 esac
 pid_file=''
 while [ $# -gt 1 ]; do

@@ -50,31 +50,6 @@ start)
 	tell 'crun did not start the program' "$run_dir/log"
 	;;
 *) exec /usr/bin/crun --cgroup-manager=disabled "$@" ;;
-*) tell 'a sandbox is entered and changed by: sandbox' "$log" ;;
-esac
-
-# The run is known by an annotation; before it there is nothing in the file that anybody but us wrote. The log is in the bundle.
-spec=''
-read -r spec <"${log%/*}/config.json" || :
-value=${spec#*'"cofferdam.run":"'}
-[ "$value" != "$spec" ] || tell 'this is no container of a sandbox' "$log"
-IFS=' ' read -r pid asked id streams run_dir <<END
-${value%%'"'*}
-END
-case $id in '' | *[!A-Za-z0-9_-]*) tell 'this is no container of a sandbox' "$log" ;; esac
-if [ ! -d "$run_dir/nerdctl" ]; then
-	[ "$1" != delete ] || exit 0
-	tell 'container does not exist' "$log"
-fi
-set -- --root "$run_dir/crun" --log "$log" --log-format=json "$@"
-case $6 in
-create) shift 6 ;;
-start)
-	/usr/bin/crun --cgroup-manager=disabled "$@" || tell 'crun did not start the program' "$run_dir/log"
-	: >"$run_dir/nerdctl/started"
-	exit 0
-	;;
-*) exec /usr/bin/crun --cgroup-manager=disabled "$@" ;;
 esac
 pid_file=''
 while [ $# -gt 1 ]; do
