@@ -30,8 +30,18 @@ function isWithin(some: ReadonlySet<string>, all: ReadonlySet<string>): boolean 
   return [...some].every((key) => all.has(key));
 }
 
+/** Whether what is open goes on by a way that the policy no longer has: tunnels nobody looked into, another parent. */
+function isWayClosed({ policy: before }: Enforced, { policy: after }: Enforced): boolean {
+  return (
+    (before.sni === 'off' && after.sni === 'strict') ||
+    before.parentProxy?.text !== after.parentProxy?.text ||
+    before.environmentProxy !== after.environmentProxy
+  );
+}
+
 /** Whether something that `principal` may have open under `before` could be denied by `after`. Pure; yes when in doubt. */
 export function isTightened(before: Enforced, after: Enforced, principal: Principal): boolean {
+  if (isWayClosed(before, after)) return true;
   return !(
     isWithin(keysOf(after, 'deny', principal), keysOf(before, 'deny', principal)) &&
     isWithin(keysOf(before, 'allow', principal), keysOf(after, 'allow', principal)) &&

@@ -43,3 +43,19 @@ test('the end of a grant takes it away; a rule in its place does not', (t) => {
   t.equal(liveGrants(at(granted, 10_000)), '0');
   t.end();
 });
+
+test('a way that the policy no longer has concerns everybody', (t) => {
+  const enforced = (lines: readonly string[]) => at(['global: {allow: [a.example]}', ...lines].join('\n'));
+  const turns = [
+    [[], ['sni: strict'], true],
+    [['sni: strict'], [], false],
+    [[], ['parentProxy: "http://p.example:1"'], true],
+    [['parentProxy: "http://p.example:1"'], ['parentProxy: "http://p.example:2"'], true],
+    [['parentProxy: "http://p.example:1"'], ['parentProxy: "http://P.example:1/"'], false],
+    [[], ['environmentProxy: true'], true],
+    [[], ['mode: strict'], false],
+  ] as const;
+  for (const [before, after, wanted] of turns)
+    t.equal(isTightened(enforced(before), enforced(after), {}), wanted, `${before} to ${after}`);
+  t.end();
+});
