@@ -1,7 +1,7 @@
 // Owns the proof that sandboxes of an engine that come and go leave nothing: processes, mounts, cgroups, folders.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import tap from 'tap';
+import tap, { type Test } from 'tap';
 import { listNamed, newName, removeNamed } from '../system/lifeScene.ts';
 import type { Scene } from '../system/scene.ts';
 import { findProcesses } from '../system/traces.ts';
@@ -25,8 +25,27 @@ async function cycle(scene: Scene, engine: string, name: string, count: number):
   return stdout.split('\n').filter((id) => id !== '');
 }
 
+type Standing = (scene: Scene) => Promise<string[]>;
+
+/** The control: of one that lives processes, control groups and folders are seen, and no more when it has gone. */
+async function seeOne(t: Test, stage: LifeStage, scene: Scene, standing: Standing): Promise<void> {
+  const name = newName();
+  const before = (await standing(scene)).sort();
+  const made = await scene.sandbox(['create', '-p', 'base-tools', '--engine', stage.engine, '--name', name, '--start']);
+  t.teardown(() => removeNamed(scene, name));
+  t.equal(made.status, 0, made.stderr);
+  const more = (await standing(scene)).filter((line) => !before.includes(line));
+  for (const kind of [/^process /, /^folder \/sys\/fs\/cgroup\//, /^folder (?!\/sys\/)/])
+    t.ok(
+      more.some((line) => kind.test(line)),
+      `${kind} in ${more.join(', ')}`,
+    );
+  t.equal((await scene.sandbox(['rm', '-f', name])).status, 0);
+  t.strictSame(await stage.listLeft(scene, `${made.stdout.trim()}-1`), []);
+}
+
 /** 100 on each caller; `standing` lists what there is of the engine's and of ours, a line each. */
-export function proveCycles(stage: LifeStage, standing: (scene: Scene) => Promise<string[]>): void {
+export function proveCycles(stage: LifeStage, standing: Standing): void {
   for (const scene of stage.scenes) {
     tap.test(
       `100 cycles of create, start, exec and remove, two at a time, leave nothing (${scene.caller})`,
@@ -35,6 +54,7 @@ export function proveCycles(stage: LifeStage, standing: (scene: Scene) => Promis
         t.teardown(() => removeNamed(scene, base));
         const [first = ''] = await cycle(scene, stage.engine, `${base}-first`, 1);
         t.strictSame(await stage.listLeft(scene, `${first}-1`), []);
+        await seeOne(t, stage, scene, standing);
         const before = (await standing(scene)).sort();
         const names = Array.from({ length: lanes }, (_, lane) => `${base}-${lane}`);
         const ended = await Promise.allSettled(names.map((name) => cycle(scene, stage.engine, name, each)));
