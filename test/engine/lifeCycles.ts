@@ -11,12 +11,12 @@ const program = join(import.meta.dirname, 'lifeCycle.ts');
 const lanes = 2;
 const each = 50;
 
-/** Every folder below `top`, at any depth; receipts are what runs are meant to leave. */
+/** Every folder below `top`, at any depth and behind no link; receipts are what runs are meant to leave. */
 export function foldersBelow(top: string): string[] {
   if (!existsSync(top)) return [];
-  return readdirSync(top, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.parentPath.includes('/receipts'))
-    .map((entry) => `folder ${join(entry.parentPath, entry.name)}`);
+  return readdirSync(top, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'receipts')
+    .flatMap(({ name }) => [`folder ${join(top, name)}`, ...foldersBelow(join(top, name))]);
 }
 
 async function cycle(scene: Scene, engine: string, name: string, count: number): Promise<string[]> {

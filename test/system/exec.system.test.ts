@@ -200,6 +200,7 @@ testAsBoth('refuses to enter a sandbox that has no process to spare, and does no
   const refused = await live.exec([], ['true']);
   t.equal(refused.status, 125);
   t.match(refused.stderr, /sandbox: .*(Resource temporarily unavailable|cannot (start|enter))/);
+  t.match(refused.stderr, /no process to spare|cannot start/);
   filling.child.kill('SIGTERM');
   await filling.ended;
   t.match(await live.exec([], ['echo', 'room']), { status: 0, stdout: 'room\n' });
@@ -244,6 +245,11 @@ testAsBoth('the entrance is a script that shellcheck accepts, and its caller alo
   const checked = await scene.spawn('/usr/bin/shellcheck', ['-S', 'warning', '-s', 'sh', file]).ended;
   t.equal(checked.status, 0, checked.stdout);
   t.match(statSync(file), { uid: scene.uid, mode: 0o100600 });
+  t.match(
+    readFileSync(file, 'utf8'),
+    '[ ! -e /.cofferdam/init ] || fail',
+    'what crun may execute outside is not there',
+  );
   t.equal((await live.exec([], ['sh', '-c', 'printf %s "$QUOTED"'])).stdout, "it's $HOME `id` %s \\");
 });
 

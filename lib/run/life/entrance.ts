@@ -140,7 +140,7 @@ function render(paths: Paths, sandbox: Sandbox, run: LiveRun, enter: EngineEnter
     renderProcess(readProcess(run)),
     renderStart(sandbox, run, enter),
     shell('encode').replaceAll('@awk@', requireTool('awk', 'mawk')),
-    shell('enter'),
+    shell('enter').replaceAll('@init@', initTarget),
   ].join('\n');
 }
 

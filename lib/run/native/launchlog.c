@@ -83,11 +83,13 @@ static void unescape(struct text text, char *out, size_t room)
 	memcpy(out + size, i < text.size ? mark : "", i < text.size ? sizeof(mark) : 1);
 }
 
-/* Too many processes is nothing that the doctor would see. */
+/* Too many processes is nothing that the doctor would see. crun 1.8.1 then misses our init, which it looks for outside. */
 static const char *find_remedy(const char *shown)
 {
-	return strstr(shown, strerrordesc_np(EAGAIN)) == NULL ? "sandbox doctor" :
-							       "it has no process to spare (limits.pids): end some of its processes";
+	const bool exhausted = strstr(shown, strerrordesc_np(EAGAIN)) != NULL ||
+			       strstr(shown, "`/.cofferdam/init` not found") != NULL;
+
+	return exhausted ? "it has no process to spare (limits.pids): end some of its processes" : "sandbox doctor";
 }
 
 bool say_launch_error(const char *path, const char *attempt)
