@@ -7,7 +7,7 @@
 #include "refuse.h"
 #include "say.h"
 
-#define WAITING 64 /* connections that wait to be accepted */
+#define WAITING 512 /* connections that wait to be accepted: a burst is no fault */
 
 static int listen_at(const struct publication *publication)
 {
