@@ -1,0 +1,100 @@
+// Tests the way from denied to approved, in a live sandbox: who may say yes, how soon it holds, and that its end cuts what is open.
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { install, until } from '../../system/scene.ts';
+import { word } from './offers.ts';
+import { makeWayScene, one, policy, two, type WayScene } from './scene.ts';
+
+const firewall = join(install, 'bin/firewall');
+const curl = (host: string, path = 'hello.txt') => `curl -sSN --max-time 60 https://${host}/${path}`;
+
+interface Asked {
+  readonly id: string;
+  readonly host: string;
+  readonly state: string;
+  readonly reason: string;
+}
+
+/** `firewall WORDS` as an agent calls it, and as a person at a terminal does. */
+function callers({ scene }: WayScene) {
+  return {
+    agent: (...words: string[]) => scene.spawn(firewall, words).ended,
+    person: (...words: string[]) =>
+      scene.spawn('/usr/bin/script', ['-q', '-e', '-c', [firewall, ...words].join(' '), '/dev/null']).ended,
+    async requests(verb: 'denied' | 'requests'): Promise<Asked[]> {
+      const { stdout, stderr } = await scene.spawn(firewall, [verb, '--json']).ended;
+      if (stdout === '') throw new Error(stderr);
+      return JSON.parse(stdout).requests;
+    },
+  };
+}
+
+function begin(t: Test, way: WayScene, script: string, ...options: string[]) {
+  const started = way.start('run', '-p', 'base-tools', ...way.options, ...options, '--', 'sh', '-c', script);
+  t.teardown(() => started.child.kill('SIGKILL'));
+  return started;
+}
+
+test('denied, approved for a time, and denied again, within one sandbox', async (t) => {
+  const way = await makeWayScene(t);
+  const { agent, person, requests } = callers(way);
+  way.writePolicy(policy(`global: {allow: ["${two}"]}\n`));
+  const live = begin(
+    t,
+    way,
+    `${curl(one)}; echo refused; until ${curl(one)} 2>/dev/null | grep -q ${word}; do sleep 0.1; done; echo passed
+    ${curl(one, 'slow')} >/dev/null 2>&1; echo cut; ${curl(one)}; echo end`,
+  );
+  t.ok(await until(() => live.out().includes('refused'), 30), live.err().toString());
+  t.ok(await until(() => live.err().includes('response 403')));
+  const [asked] = await requests('denied');
+  t.match(asked, { host: one, state: 'denied', reason: 'unlisted' });
+  const id = asked?.id ?? '';
+  t.match(await agent('approve', id), { status: 2, stderr: /refused to let more out/ });
+  t.notMatch((await agent('denied')).stdout, /firewall (allow|approve)/, 'what reads a pipe is told no command');
+  t.match((await person('denied')).stdout, `to allow it: firewall allow --profile base-tools ${one}:443;`);
+  t.notMatch(live.out().toString(), /passed/, 'nothing has let it through yet');
+  t.match(await person('approve', id, '--for', '6s'), { status: 0, stdout: /until 20/ });
+  t.ok(await until(() => live.out().includes('passed'), 5), 'the next request of the same sandbox');
+  t.notMatch(live.out().toString(), /cut/);
+  t.ok(await until(() => live.out().includes('cut'), 15), 'the end of the grant cuts an open tunnel');
+  const { stdout, stderr } = await live.ended;
+  t.match(stdout, /end\n$/);
+  t.equal(stdout.split(word).length, 1);
+  t.equal(stderr.split('response 403').length, 3, 'the first and the last');
+  t.match((await agent('log', '--json')).stdout, /"result":"deny"[\s\S]*"result":"allow"[\s\S]*"result":"deny"/);
+});
+
+test('onDeny: ask holds a request until a person has answered', async (t) => {
+  const way = await makeWayScene(t);
+  const { agent, person, requests } = callers(way);
+  way.writePolicy(policy(''));
+  const profile = way.scene.write('asks.yaml', 'image: {name: base-tools}\nnetwork: {mode: proxy, onDeny: ask}\n');
+  const ask = (script: string) => {
+    const started = way.start('run', '-p', profile, ...way.options, '--', 'sh', '-c', script);
+    t.teardown(() => started.child.kill('SIGKILL'));
+    return started;
+  };
+  const waiting = async () => {
+    for (let look = 0; look < 100; look++) {
+      const [asked] = await requests('requests');
+      if (asked !== undefined) return asked.id;
+      await new Promise((done) => setTimeout(done, 200));
+    }
+    return 'none';
+  };
+  const refused = ask(`${curl(one)}; ${curl(one)}; echo end`);
+  t.match(await agent('reject', await waiting()), { status: 0 }, 'anybody may say no');
+  const said = await refused.ended;
+  t.match(said, { stdout: 'end\n', stderr: /response 403[\s\S]*response 403/ }, 'and it is not asked again');
+  const held = ask(curl(one));
+  const id = await waiting();
+  t.equal(held.out().toString(), '');
+  t.match(await person('approve', id), { status: 0 });
+  const ended = await held.ended;
+  t.equal(ended.stdout.trim(), word, `the held request itself goes on: ${ended.stderr}`);
+  t.same(
+    (await requests('denied')).map(({ state }) => state),
+    ['rejected', 'approved'],
+  );
+});
