@@ -180,7 +180,9 @@ function dnsmasqArguments(all: typeof names): string[] {
 }
 
 async function startDnsmasq(t: Test, world: World, netName: string, all: typeof names): Promise<void> {
-  const child = spawn('/usr/sbin/ip', ['netns', 'exec', netName, '/usr/sbin/dnsmasq', ...dnsmasqArguments(all)], {
+  // Unlike the others it has no stdin whose end it notices: it dies with the test that is killed.
+  const inside = ['/usr/sbin/ip', 'netns', 'exec', netName, '/usr/sbin/dnsmasq', ...dnsmasqArguments(all)];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...inside], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
