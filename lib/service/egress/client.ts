@@ -64,7 +64,8 @@ export async function reachDaemon({ control }: Pick<EgressFolders, 'control'>): 
     return new EgressConnection(socket);
   } catch (cause) {
     socket.destroy();
-    if (['ENOENT', 'ECONNREFUSED'].includes(errnoOf(cause) ?? '')) return undefined;
+    // The last: it was just ending.
+    if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET'].includes(errnoOf(cause) ?? '')) return undefined;
     throw new CofferdamError('TOOL_FAILED', `cannot reach ${control}: ${messageOf(cause)}`, { cause });
   }
 }

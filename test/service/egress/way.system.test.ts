@@ -8,7 +8,9 @@ import { newId, until } from '../../system/scene.ts';
 import { word } from './offers.ts';
 import { makeWayScene, one, policy, two, type WayScene } from './scene.ts';
 
-const curl = (host: string, path = 'hello.txt') => `curl -sSN --max-time 25 https://${host}/${path}`;
+const curl = (host: string) => `curl -sS --max-time 25 https://${host}/hello.txt`;
+/** A tunnel that stays open for a minute. */
+const slow = `curl -sSN --max-time 120 https://${one}/slow`;
 const both = policy(`global: {allow: ["${one}", "${two}"]}\n`);
 const onlyOne = policy(`global: {allow: ["${one}"]}\n`);
 
@@ -110,28 +112,23 @@ test('two tools reach different sets at the same moment, each by its own socket 
 test('a change of the policy reaches live sandboxes within seconds, and cuts open tunnels that it takes away', async (t) => {
   const way = await makeWayScene(t);
   way.writePolicy(onlyOne);
-  const script = `${curl(one, 'slow')} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo up
+  const script = `${slow} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo up
     until ${curl(two)} 2>/dev/null | grep -q ${word}; do sleep 0.1; done; echo two-opened
     wait; cat /sandbox/out; echo tunnel-cut; ${curl(one)}; true`;
   const live = await begun(t, way, script, 'up');
   way.writePolicy(both);
-  t.ok(await until(() => live.out().includes('two-opened'), 10), 'a widening is seen');
+  t.ok(await until(() => live.out().includes('two-opened'), 30), 'a widening is seen');
   t.notMatch(live.out().toString(), /tunnel-cut/, 'which cuts nothing');
   way.writePolicy(policy(`global: {allow: ["${two}"]}\n`));
-  t.ok(await until(() => live.out().includes('tunnel-cut'), 10), 'a tightening cuts the tunnel');
+  t.ok(await until(() => live.out().includes('tunnel-cut'), 30), 'a tightening cuts the tunnel');
   const { stdout, stderr } = await live.ended;
   t.notMatch(stdout, word);
   t.match(stderr, /CONNECT tunnel failed, response 403/);
 
   const soon = new Date(Date.now() + 3000).toISOString();
   way.writePolicy(policy(`grants:\n  - {host: ${one}, until: "${soon}"}\n`));
-  const granted = await begun(
-    t,
-    way,
-    `${curl(one, 'slow')} & sleep 1; echo up; wait; echo tunnel-cut; ${curl(one)}`,
-    'up',
-  );
-  t.ok(await until(() => granted.out().includes('tunnel-cut'), 15), 'the end of a grant cuts it too');
+  const granted = await begun(t, way, `${slow} & sleep 1; echo up; wait; echo tunnel-cut; ${curl(one)}`, 'up');
+  t.ok(await until(() => granted.out().includes('tunnel-cut'), 30), 'the end of a grant cuts it too');
   const after = await granted.ended;
   t.match(after.stderr, /response 403/);
 });
@@ -139,14 +136,14 @@ test('a change of the policy reaches live sandboxes within seconds, and cuts ope
 test('without the proxy nothing leaves, and nothing goes directly', async (t) => {
   const way = await makeWayScene(t);
   way.writePolicy(both);
-  const script = `${curl(one, 'slow')} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo up; wait
+  const script = `${slow} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo up; wait
     echo cut; until ${curl(one)} 2>/dev/null | grep -q ${word}; do sleep 0.1; done; echo again`;
   const live = await begun(t, way, script, 'up');
   const before = await way.status();
   t.ok(before?.proxy);
   process.kill(before?.proxy?.pid ?? -1, 'SIGKILL');
-  t.ok(await until(() => live.out().includes('cut'), 10), 'its tunnels are gone with it');
-  t.ok(await until(() => live.out().includes('again'), 20), 'another is started');
+  t.ok(await until(() => live.out().includes('cut'), 30), 'its tunnels are gone with it');
+  t.ok(await until(() => live.out().includes('again'), 30), 'another is started');
   await live.ended;
   t.not((await way.status())?.proxy?.pid, before?.proxy?.pid);
 
@@ -178,8 +175,8 @@ test('a way out ends with its run, and with whoever started it', async (t) => {
   const killed = await begun(t, way, 'echo up; sleep 60', 'up', '--id', id);
   t.equal(readdirSync(runs).length, 1);
   killed.child.kill('SIGKILL');
-  t.ok(await until(() => readdirSync(runs).length === 0, 10));
-  t.ok(await until(() => way.scene.traces(id).every((trace) => !trace.includes('process')), 10));
+  t.ok(await until(() => readdirSync(runs).length === 0, 30));
+  t.ok(await until(() => way.scene.traces(id).every((trace) => !trace.includes('process')), 30));
   t.same((await way.status())?.runs, []);
 });
 
