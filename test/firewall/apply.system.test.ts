@@ -75,7 +75,7 @@ test('what somebody changes is drift, is shown, and an apply mends it', async (t
 test('without its confirmation an apply undoes itself, and the one before is in force', async (t) => {
   const host = await prepared(t);
   const empty = host.ruleset();
-  t.match(host.firewall('apply', '--confirm', '3s'), { status: 0, stderr: /in force for 3s/ });
+  t.match(host.firewall('apply', '--confirm', '10s'), { status: 0, stderr: /in force for 10s/ });
   t.match(host.firewall('status').stdout, /waits for its confirmation/);
   t.match(host.firewall('apply'), { status: 125, stderr: /waits for its confirmation/ }, 'refuses another meanwhile');
   await untilRuleset(host, empty);
@@ -108,10 +108,10 @@ async function untilRuleset(host: HostScene, wanted: string): Promise<void> {
 test('what is confirmed stays, and is what the next boot loads', async (t) => {
   const host = await prepared(t);
   t.match(host.firewall('confirm'), { status: 125, stderr: /no apply/ }, 'refuses where there is none');
-  t.match(host.firewall('apply', '--confirm', '1s'), { status: 0 });
+  t.match(host.firewall('apply', '--confirm', '8s'), { status: 0 });
   t.match(host.firewall('confirm'), { status: 0, stderr: /kept/ });
   const kept = host.ruleset();
-  await sleep(2500);
+  await sleep(9000);
   t.equal(host.ruleset(), kept, 'the timer found nothing to do');
   t.match(host.firewall('status'), { status: 0, stdout: /the next boot loads it/ });
   t.match(host.firewall('rollback'), { status: 125, stderr: /was confirmed/ }, 'refuses to undo it');
