@@ -35,7 +35,7 @@ export interface CreateOptions extends HostOptions {
   readonly memory?: string;
   readonly cpus?: string;
   readonly pids?: string;
-  readonly engine?: 'crun' | 'podman' | 'docker';
+  readonly engine?: 'crun' | 'podman' | 'nerdctl' | 'docker';
 }
 
 export interface ExecOptions {

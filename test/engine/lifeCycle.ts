@@ -1,7 +1,7 @@
 // Owns cycles of a sandbox by the library, run as a program of its own by whoever's cycles they are: ENGINE NAME COUNT.
 import { createSandbox } from '../../lib/sdk/sandbox.ts';
 
-async function goRound(engine: 'podman' | 'docker', name: string): Promise<string> {
+async function goRound(engine: 'podman' | 'nerdctl' | 'docker', name: string): Promise<string> {
   const made = await createSandbox({ profile: 'base-tools', name, engine, hostEnv: process.env, cwd: '/' });
   try {
     await made.start();
@@ -14,6 +14,6 @@ async function goRound(engine: 'podman' | 'docker', name: string): Promise<strin
 }
 
 const [, , engine, base = '', count = ''] = process.argv;
-if (engine !== 'podman' && engine !== 'docker') throw new Error(`no cycles on ${engine}`);
+if (engine !== 'podman' && engine !== 'nerdctl' && engine !== 'docker') throw new Error(`no cycles on ${engine}`);
 for (let cycle = 0; cycle < Number(count); cycle++)
   process.stdout.write(`${await goRound(engine, `${base}-${cycle}`)}\n`);

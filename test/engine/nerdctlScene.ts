@@ -11,6 +11,8 @@ import { makeHome, type OwnEngine, ownEngine, startDaemon } from './ownDaemon.ts
 
 export interface NerdctlScene extends OwnEngine {
   readonly socket: string;
+  /** Folder of all that it writes. */
+  readonly home: string;
   readonly daemon: Started;
   /** Where nerdctl keeps what it knows of our containers. */
   readonly containers: string;
@@ -87,6 +89,7 @@ export async function startContainerd(): Promise<NerdctlScene> {
   return {
     ...ownEngine('nerdctl', home, containersOf),
     socket,
+    home,
     daemon,
     findShim,
     containers: join(dataRoot, 'containers'),

@@ -9,6 +9,7 @@ import {
   type JsonResult,
   newId,
   type Options,
+  type Scene,
   type Started,
   sandboxFile,
   sceneOf,
@@ -66,6 +67,8 @@ export async function startDaemon({ command: [file, ...args], home, ask }: Daemo
 }
 
 export interface OwnEngine {
+  /** root's, at our daemon. */
+  readonly scene: Scene;
   /** bin/sandbox as root, with the host configuration of `home`. */
   start(args: readonly string[], options?: Options): Started;
   /** `sandbox run` of base-tools to its end; fails when anything of it is left after some seconds. */
@@ -78,16 +81,17 @@ export interface OwnEngine {
 /** bin/sandbox with `engine`; `containersOf` gives the daemon's containers of a run, '' when there are none. */
 export function ownEngine(engine: string, home: string, containersOf: (id: string) => Promise<string>): OwnEngine {
   // Whatever is put over a folder in a mount namespace of its own is gone with the run, and nobody else's.
-  const start: OwnEngine['start'] = (args, options) =>
+  const spawn: Scene['spawn'] = (file, args, options) =>
     scene.spawn(
       'unshare',
       [
         ...['--mount', '--propagation', 'private', 'sh', '-eu', '-c'],
         `mount --bind ${join(home, 'etc')} /etc/cofferdam; exec "$@"`,
-        ...['sh', sandboxFile, ...args],
+        ...['sh', file, ...args],
       ],
       options,
     );
+  const start: OwnEngine['start'] = (args, options) => spawn(sandboxFile, args, options);
   const isGone = async (id: string) => {
     // Some time for the daemon, which removes what has ended in its own.
     const gone = await until(() => scene.traces(id).length === 0, 3);
@@ -101,7 +105,15 @@ export function ownEngine(engine: string, home: string, containersOf: (id: strin
     if (!(await isGone(id))) throw new Error(`the run left: ${scene.traces(id).join(', ')} ${await containersOf(id)}`);
     return ended;
   };
+  const watch = new RegExp(`^process .*(${engine}-watch|${engine} .* rm --force) `);
   return {
+    scene: {
+      ...scene,
+      // The watch of a run that was killed goes on for a second (lib/engine/daemon/watch.ts): isGone waits for it.
+      traces: (id) => scene.traces(id).filter((line) => !watch.test(line)),
+      sandbox: (args, options) => start(args, options).ended,
+      spawn,
+    },
     start,
     run,
     isGone,
