@@ -21,6 +21,7 @@ export interface CreateFlags {
   cpus?: string;
   pids?: string;
   engine?: string;
+  isolation?: string;
   start?: true;
 }
 
@@ -43,8 +44,8 @@ function collect(value: string, list: string[]): string[] {
 
 async function createAction(command: string[], flags: CreateFlags, context: CliContext): Promise<void> {
   const host = hostOf(context);
-  const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, env, label, publish } = flags;
-  const overrides = { memory, cpus, pids, engine, env, labels: label, publish };
+  const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, isolation, env, label, publish } = flags;
+  const overrides = { memory, cpus, pids, engine, isolation, env, labels: label, publish };
   const { tty = false, interactive = false } = flags;
   const request = { profile, workspace, name, ttl, idle, command, overrides, tty, interactive };
   const sandbox = await createSandbox(request, host);
@@ -88,6 +89,7 @@ export function createSandboxCommand(context: CliContext): Command {
     .option('--cpus <number>', 'cores, such as 0.5')
     .option('--pids <number>', 'processes and threads')
     .option('--engine <name>', 'engine; it must be one that keeps sandboxes')
+    .option('--isolation <tier>', 'gvisor: a kernel of its own in user space, by runsc')
     .passThroughOptions()
     .addHelpText('after', examples)
     .action((command: string[], flags: CreateFlags) => createAction(command, flags, context));

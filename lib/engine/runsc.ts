@@ -4,6 +4,7 @@ import { runTool } from '../base/exec.ts';
 import type { Profile } from '../profile/schema.ts';
 import { findRefusal } from './matrix.ts';
 import { adaptSpec } from './runsc/adapt.ts';
+import { runscLife } from './runsc/enter.ts';
 import { findPlatform, flagsOf } from './runsc/platform.ts';
 import { passed, renderInside, renderOutside } from './runsc/script.ts';
 import { findTool, requireTool } from './tools.ts';
@@ -39,6 +40,9 @@ async function probe(): Promise<EngineProbe> {
   };
 }
 
+/** The filter as executions load it; the section is what the sentry compiles. */
+const filterName = 'run.oci.seccomp_bpf_data';
+
 function cannot(field: string, why: string): CofferdamError {
   return new CofferdamError('ENGINE_CANNOT', `runsc cannot enforce ${field}: ${why}`, {
     remedy: 'use isolation: process, or see: sandbox engines',
@@ -50,7 +54,7 @@ function refuse(profile: Profile, asking: Asking): void {
   if (found !== undefined) throw cannot(found.field, found.why);
 }
 
-function command({ spec, probe: found, planDirectory }: EngineInput): EngineCommand {
+function command({ spec, probe: found, planDirectory, helpers }: EngineInput): EngineCommand {
   const [date = '', platform = ''] = found.version.split('+');
   const tools = {
     runsc: found.path,
@@ -59,16 +63,22 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
     setpriv: requireTool('setpriv', 'util-linux'),
     mount: requireTool('mount', 'mount'),
     mkfifo: requireTool('mkfifo', 'coreutils'),
+    mkdir: requireTool('mkdir', 'coreutils'),
+    chmod: requireTool('chmod', 'coreutils'),
+    base64: requireTool('base64', 'coreutils'),
     cat: requireTool('cat', 'coreutils'),
     id: requireTool('id', 'coreutils'),
     newuidmap: requireTool('newuidmap', 'uidmap'),
     newgidmap: requireTool('newgidmap', 'uidmap'),
   };
-  const script = { tools, planDirectory, platform, flags: flagsOf(date), user: spec.process.user };
+  const filter = spec.annotations[filterName];
+  if (filter === undefined) throw new CofferdamError('SPEC_INVALID', `the spec has no annotation ${filterName}`);
+  const { user } = spec.process;
+  const script = { tools, planDirectory, helpers, filter, platform, flags: flagsOf(date), user };
   const words: ShellWord[] = [tools.sh, `${planDirectory}/runsc-outside`];
   return {
     writesConfig: true,
-    config: adaptSpec(spec, { init: requireTool('tini-static', 'tini'), cannot }),
+    config: adaptSpec(spec, { cannot }),
     appendsArguments: false,
     env: [],
     words: [...words, ...passed.map((name): ShellWord => [variable(name)])],
@@ -77,4 +87,4 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
 }
 
 /** `isolation: gvisor` of the default engine; no `engine:` of its own. */
-export const runscEngine: Engine = { name: 'runsc', probe, refuse, command };
+export const runscEngine: Engine = { name: 'runsc', probe, refuse, command, life: runscLife };

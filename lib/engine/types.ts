@@ -52,6 +52,8 @@ export interface EngineInput {
   readonly imported: string | undefined;
   /** A folder of the plan: files that `files` names are written there, read-only. */
   readonly planDirectory: string;
+  /** Folder of our native helpers. */
+  readonly helpers: string;
   /** Whether the run is started in a user namespace that maps all of a plain user's ids (lib/run/invoke.ts). */
   readonly inOuterIds: boolean;
 }
@@ -95,6 +97,8 @@ export interface EngineEnter {
    * (lib/run/life/proof.ts).
    */
   readonly proven: boolean;
+  /** Words before our init, for what the engine does not do to a process that it brings in. */
+  readonly before?: readonly string[];
   /** Once for each run, before the first command: gives the host's pid of the sandbox's program. Throws SANDBOX_STATE, ENGINE_CANNOT. */
   prepare(run: LiveRun): Promise<number>;
   /**
@@ -106,6 +110,8 @@ export interface EngineEnter {
 
 /** How a sandbox is reached while it lives. */
 export interface EngineLife {
+  /** Throws ENGINE_CANNOT for what suffices for one command alone. */
+  refuse?(profile: Profile): void;
   /** Whether it can be reached: its program runs, or is about to under an init that does. */
   isReady(run: LiveRun): boolean;
   /** The command that sends a signal (`TERM`, `USR1`) to the program; undefined when it is not there. */

@@ -132,6 +132,7 @@ async function render(request: PlanRequest): Promise<Rendered> {
     probe,
     callerUid: ids.callerUid,
     planDirectory: '@@PLAN@@',
+    helpers: join(paths.install, 'dist', 'native'),
     inOuterIds: request.collectsArtifacts && ids.callerUid !== 0,
   });
   const written = command.config ?? spec;

@@ -1,15 +1,17 @@
 // Owns our OCI spec → the spec that runsc gets: what it refuses or ignores is left out or said in another way. Pure.
+import { dirname } from 'node:path';
 import type { CofferdamError } from '../../base/errors.ts';
 import { initTarget } from '../../spec/mounts.ts';
 import type { IdMapping, OciMount, OciSpec } from '../../spec/types.ts';
 import { runscSeccomp } from './seccomp.ts';
 
+/**
+ * Where the script puts what is mounted at the folder of our init: that init, which may be read here (guests cannot attach to it all
+ * the same, because the filter refuses ptrace(2)), and what an execution needs. Of the run's own namespaces.
+ */
+export const toolsPlace = '/sys/fs/cgroup/tools';
+
 export interface AdaptOptions {
-  /**
-   * Host path of an init that may be read: the gofer, who opens it for the sentry, has no capability over the host's files. Guests
-   * cannot attach to it all the same, because the filter refuses ptrace(2).
-   */
-  readonly init: string;
   readonly cannot: (field: string, why: string) => CofferdamError;
 }
 
@@ -19,11 +21,12 @@ export interface AdaptOptions {
  */
 const honoured = /^(ro|rw|bind|nosuid|nodev|noexec|(size|mode|uid|gid)=[0-9a-z]+)$/;
 
-function adaptMount(mount: OciMount, { init }: AdaptOptions): OciMount {
+function adaptMount(mount: OciMount): OciMount {
   const options = mount.options.filter((option) => honoured.test(option));
   const kept = { ...mount, options };
   if (!options.includes('bind')) return kept;
-  return { ...kept, type: 'bind', source: mount.destination === initTarget ? init : mount.source };
+  if (mount.destination !== initTarget) return { ...kept, type: 'bind' };
+  return { ...kept, type: 'bind', source: toolsPlace, destination: dirname(initTarget) };
 }
 
 /** The namespaces around runsc map the ids already; the sandbox's own are the same numbers (script.ts). */
@@ -57,7 +60,7 @@ export function adaptSpec(spec: OciSpec, options: AdaptOptions): OciSpec {
   return {
     ...spec,
     process: { ...spec.process, rlimits: spec.process.rlimits.filter(({ type }) => type !== 'RLIMIT_NPROC') },
-    mounts: spec.mounts.map((mount) => adaptMount(mount, options)),
+    mounts: spec.mounts.map(adaptMount),
     annotations: {},
     linux: {
       ...spec.linux,

@@ -1,13 +1,31 @@
 // Owns the two scripts that run runsc: one outside, which maps ids and passes signals on, and one that is the first process
 // of namespaces around runsc, whose end is the end of sentry, gofer and every stub.
 import { type LaunchVariable, quoteLiteral } from '../words.ts';
+import { toolsPlace } from './adapt.ts';
 
-type Tool = 'runsc' | 'sh' | 'unshare' | 'setpriv' | 'mount' | 'mkfifo' | 'cat' | 'id' | 'newuidmap' | 'newgidmap';
+type Tool =
+  | 'runsc'
+  | 'sh'
+  | 'unshare'
+  | 'setpriv'
+  | 'mount'
+  | 'mkfifo'
+  | 'mkdir'
+  | 'chmod'
+  | 'cat'
+  | 'base64'
+  | 'id'
+  | 'newuidmap'
+  | 'newgidmap';
 
 export interface ScriptInput {
   /** Absolute paths. */
   readonly tools: Readonly<Record<Tool, string>>;
   readonly planDirectory: string;
+  /** Folder of our native helpers. */
+  readonly helpers: string;
+  /** struct sock_filter[] as base64: what executions load (lib/run/native/within). */
+  readonly filter: string;
   readonly platform: string;
   /** Flags of runsc that this version knows, beside those that all know. */
   readonly flags: readonly string[];
@@ -41,7 +59,7 @@ fi`;
 }
 
 /** Run by the supervisor. Pure. */
-export function renderOutside({ tools, planDirectory, user }: ScriptInput): string {
+export function renderOutside({ tools, planDirectory, helpers, user }: ScriptInput): string {
   return `#!/bin/sh
 # Starts runsc-inside in namespaces of its own, where root is never root of the host. runsc leaves sentry and gofer behind when
 # it is killed; here the kernel ends them all with the first process, which ends with us (pid_namespaces(7)).
@@ -51,7 +69,7 @@ inside=$(${tools.cat} ${quoteLiteral(`${planDirectory}/runsc-inside`)})
 ${tools.mkfifo} "$run_dir/unshared" "$run_dir/mapped"
 # A shell gives its background commands /dev/null before it looks at their redirections. The files are opened here because
 # nobody inside may pass the folders of the host's root.
-exec 3<&0 5>>"$run_dir/log" 6<"$run_dir/config.json" 8<>"$run_dir/mapped" 9>"$run_dir/started"
+exec 3<&0 4<${quoteLiteral(helpers)} 5>>"$run_dir/log" 6<"$run_dir/config.json" 8<>"$run_dir/mapped" 9>"$run_dir/started"
 # Without this file no program was started, and no status is one.
 # shellcheck disable=SC2317 # called by the trap
 finish() {
@@ -63,9 +81,10 @@ uids="0 $root_uid 1 ${user.uid} $program_uid 1" gids="0 $root_gid 1 ${user.gid} 
 ${mapSentry(user)}
 first=''
 trap '[ -z "$first" ] || kill -TERM "$first" 2>/dev/null || :' TERM
+# A network of its own for runsc, too: its control socket has no folder, and whoever is in the same network can reach it.
 # Set again at the end, because the kernel takes it off a process that gets another uid (PR_SET_PDEATHSIG).
 # shellcheck disable=SC2016 # read by the shell inside
-${tools.setpriv} --pdeathsig KILL ${tools.unshare} --user --keep-caps --mount --propagation private --pid --ipc --uts --cgroup \\
+${tools.setpriv} --pdeathsig KILL ${tools.unshare} --user --keep-caps --mount --propagation private --pid --net --ipc --uts --cgroup \\
 	--fork --kill-child=SIGKILL ${tools.sh} -c '
 		read -r pid _ </proc/self/stat
 		echo "$pid" >&7
@@ -74,8 +93,14 @@ ${tools.setpriv} --pdeathsig KILL ${tools.unshare} --user --keep-caps --mount --
 	' sh ${tools.setpriv} --reuid 0 --regid 0 --clear-groups --inh-caps -all --ambient-caps -all --no-new-privs --pdeathsig KILL \\
 	${tools.sh} -c "$inside" runsc-inside "$id" "$rootless" <&3 3<&- 7>"$run_dir/unshared" &
 child=$!
-exec 3<&- 6<&-
+exec 3<&- 4<&- 6<&-
 read -r first <"$run_dir/unshared"
+# Who enters later compares the start time, field 22 (proc(5)): a pid may be another process's by then.
+read -r stat <"/proc/$first/stat"
+# shellcheck disable=SC2086 # numbers and one letter
+set -- \${stat##*) }
+shift 19
+printf '%s %s\\n' "$first" "$1" >"$run_dir/first"
 # shellcheck disable=SC2086 # lists of numbers
 if [ "$caller" -eq 0 ]; then
 	printf '%s %s %s\\n' $uids >"/proc/$first/uid_map"
@@ -96,7 +121,7 @@ exit "$status"
 }
 
 /** Run as the first process of the namespaces. Pure. */
-export function renderInside({ tools, platform, flags }: ScriptInput): string {
+export function renderInside({ tools, platform, flags, filter }: ScriptInput): string {
   const common = [
     `--root "$own/state" --rootless="$rootless" --platform ${quoteLiteral(platform)}`,
     ...flags.map(quoteLiteral),
@@ -107,8 +132,17 @@ set -eu
 id=$1 rootless=$2
 # Nothing in here has a use for the host's control groups.
 own=/sys/fs/cgroup
-${tools.mount} -t tmpfs -o nosuid,nodev,noexec,size=8m,nr_inodes=256,mode=0700 runsc "$own"
+${tools.mount} -t tmpfs -o nosuid,nodev,size=8m,nr_inodes=256,mode=0700 runsc "$own"
 ${tools.cat} <&6 >"$own/config.json"
+# What stands beside the program inside (adapt.ts). Copies, because the gofer passes no folder of the host's root either.
+tools=${toolsPlace}
+${tools.mkdir} "$tools"
+for name in init within; do
+	${tools.cat} "/proc/self/fd/4/$name" >"$tools/$name"
+	${tools.chmod} 0555 "$tools/$name"
+done
+printf %s ${filter} | ${tools.base64} -d >"$tools/filter"
+${tools.chmod} 0444 "$tools/filter"
 ${tools.mount} -t proc -o nosuid,nodev,noexec proc /proc
 # shellcheck disable=SC2317 # called by the trap
 runsc() {
@@ -116,7 +150,7 @@ runsc() {
 }
 # Without a terminal runsc passes no signal on: our init hands it to the program.
 trap 'runsc kill "$id" TERM >/dev/null 2>&1 || :' TERM
-exec 3<&0 6<&-
+exec 3<&0 4<&- 6<&-
 echo >&9
 exec 9>&-
 # Its network is none but lo, its host sockets and fifos are none, and the filter of the spec is loaded.

@@ -16,7 +16,10 @@ import { newSandboxId, type Sandbox, sandboxFolder, writeSandbox } from './sandb
 export interface CreateRequest {
   /** Name of a profile, or a path with a `/`. */
   readonly profile: string;
-  readonly overrides: Pick<Overrides, 'memory' | 'cpus' | 'pids' | 'engine' | 'env' | 'labels' | 'publish'>;
+  readonly overrides: Pick<
+    Overrides,
+    'memory' | 'cpus' | 'pids' | 'engine' | 'isolation' | 'env' | 'labels' | 'publish'
+  >;
   /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. */
   readonly workspace?: string | undefined;
   readonly name?: string | undefined;
@@ -93,11 +96,13 @@ function modeOf({ workspace: { mode } }: Profile): Sandbox['workspace']['mode'] 
 }
 
 function refuseUnfit({ plan, profile }: Prepared): void {
-  if (selectEngine(plan.engine.name).life === undefined) {
+  const { life } = selectEngine(plan.engine.name);
+  if (life === undefined) {
     throw new CofferdamError('ENGINE_CANNOT', `${plan.engine.name} runs commands, but keeps no sandbox between them`, {
       remedy: 'use --engine crun',
     });
   }
+  life.refuse?.(profile);
   // Its caller ends, and the way out of a run ends with its caller.
   if (profile.network.mode !== 'none') {
     throw new CofferdamError('ENGINE_CANNOT', 'a sandbox that lives on cannot have network.mode: proxy yet', {
@@ -116,9 +121,9 @@ export async function createSandbox(request: CreateRequest, host: Host): Promise
   const wanted = request.name === undefined ? undefined : checkName(request.name);
   const ttlMs = readLifetime(request.ttl, '--ttl', most);
   const idleMs = readLifetime(request.idle, '--idle', most);
-  const { memory, cpus, pids, engine, env = [], labels = [], publish = [] } = request.overrides;
+  const { memory, cpus, pids, engine, isolation, env = [], labels = [], publish = [] } = request.overrides;
   const lists = { env: [...env], labels: [...labels], publish: [...publish] };
-  const overrides = { memory, cpus, pids, engine, ...lists };
+  const overrides = { memory, cpus, pids, engine, isolation, ...lists };
   const asked = { profile: request.profile, cwd: host.cwd, workspace: request.workspace, overrides };
   if (request.command.some((word) => word.includes('\0')))
     throw new CofferdamError('ARGUMENT_INVALID', 'an argument of the command holds a NUL');

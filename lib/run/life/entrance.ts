@@ -45,9 +45,9 @@ export function readProcess(run: LiveRun): SandboxProcess {
 }
 
 /** What every execution of the sandbox has in common, as shell text around what differs. */
-function renderProcess(own: SandboxProcess): string {
+function renderProcess(own: SandboxProcess, { before = [] }: EngineEnter): string {
   const { args: _, env, cwd, terminal: __, consoleSize: ___, ...rest } = own;
-  const init = [initTarget, '-p', 'SIGKILL', '-g', '--'];
+  const init = [...before, initTarget, '-p', 'SIGKILL', '-g', '--'];
   const list = (words: readonly string[]) => JSON.stringify(words).slice(1, -1);
   const head = `${JSON.stringify(rest).slice(0, -1)},"args":[${list(init)},`;
   return [
@@ -137,7 +137,7 @@ function render(paths: Paths, sandbox: Sandbox, run: LiveRun, enter: EngineEnter
       run_folder: run.runDirectory,
     }),
     renderOpen(sandbox, run, program),
-    renderProcess(readProcess(run)),
+    renderProcess(readProcess(run), enter),
     renderStart(sandbox, run, enter),
     shell('encode').replaceAll('@awk@', requireTool('awk', 'mawk')),
     shell('enter').replaceAll('@init@', initTarget),

@@ -56,6 +56,7 @@ const sandboxSchema = z.strictObject({
       cpus: word,
       pids: word,
       engine: word,
+      isolation: word,
       env: z.array(z.string()),
       labels: z.array(z.string()),
       publish: z.array(z.string()).optional(),

@@ -24,14 +24,29 @@ export function sampleTemplate(mode: 'scratch' | 'rw' = 'scratch'): OciSpec {
 
 export function adapt(spec: OciSpec): OciSpec {
   const cannot = (field: string, why: string) => new CofferdamError('ENGINE_CANNOT', `${field}: ${why}`);
-  return adaptSpec(spec, { init: '/usr/bin/tini-static', cannot });
+  return adaptSpec(spec, { cannot });
 }
 
-const names = ['runsc', 'sh', 'unshare', 'setpriv', 'mount', 'mkfifo', 'cat', 'id', 'newuidmap', 'newgidmap'] as const;
+const names = [
+  'runsc',
+  'sh',
+  'unshare',
+  'setpriv',
+  'mount',
+  'mkfifo',
+  'mkdir',
+  'chmod',
+  'cat',
+  'base64',
+  'id',
+] as const;
+const others = ['newuidmap', 'newgidmap'] as const;
 
 export const sampleScript: ScriptInput = {
-  tools: Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as ScriptInput['tools'],
+  tools: Object.fromEntries([...names, ...others].map((name) => [name, `/usr/bin/${name}`])) as ScriptInput['tools'],
   planDirectory: '/plan',
+  helpers: '/install/dist/native',
+  filter: 'BgAAAAAA/38=',
   platform: 'ptrace',
   flags: [],
   user: { uid: 65532, gid: 65532 },
