@@ -103,9 +103,9 @@ export interface EngineEnter {
   prepare(run: LiveRun): Promise<number>;
   /**
    * The command, for a process that `$run_dir/config.json` describes (OCI runtime-spec, "process"); `run_dir` is a folder of this
-   * execution. With a terminal the engine hands its master out at the socket `$run_dir/tty`.
+   * execution. With a terminal the engine hands its master out at the socket `$run_dir/tty`; undefined where it makes none.
    */
-  command(run: LiveRun, terminal: boolean): Required<Pick<EngineCommand, 'supervision' | 'words'>>;
+  command(run: LiveRun, terminal: boolean): Required<Pick<EngineCommand, 'supervision' | 'words'>> | undefined;
 }
 
 /** How a sandbox is reached while it lives. */

@@ -55,7 +55,6 @@ function tools(run: LiveRun): Readonly<Record<EnterTool, string>> {
     nsenter: requireTool('nsenter', 'util-linux'),
     setsid: requireTool('setsid', 'util-linux'),
     mkfifo: requireTool('mkfifo', 'coreutils'),
-    chmod: requireTool('chmod', 'coreutils'),
     cat: requireTool('cat', 'coreutils'),
     rm: requireTool('rm', 'coreutils'),
   };
@@ -98,14 +97,12 @@ export const runscLife: EngineLife = {
   enter: {
     before: [helper, 'filter', filter],
     prepare,
-    command: (run, terminal) => ({
-      supervision: [],
-      words: [
-        requireTool('sh', 'dash'),
-        join(run.runDirectory, 'runsc-enter'),
-        [variable('run_dir')],
-        terminal ? 'terminal' : 'pipes',
-      ],
-    }),
+    command: (run, terminal) =>
+      terminal
+        ? undefined
+        : {
+            supervision: [],
+            words: [requireTool('sh', 'dash'), join(run.runDirectory, 'runsc-enter'), [variable('run_dir')]],
+          },
   },
 };

@@ -3,7 +3,7 @@
 import type { LiveRun } from '../types.ts';
 import { quoteLiteral } from '../words.ts';
 
-export type EnterTool = 'runsc' | 'sh' | 'nsenter' | 'setsid' | 'mkfifo' | 'chmod' | 'cat' | 'rm';
+export type EnterTool = 'runsc' | 'sh' | 'nsenter' | 'setsid' | 'mkfifo' | 'cat' | 'rm';
 
 export interface EnterInput {
   /** Absolute paths. */
@@ -48,14 +48,14 @@ end_tree() {
 }`;
 }
 
-/** Started by the supervisor of an execution: RUN-DIRECTORY terminal|pipes. Pure. */
+/** Started by the supervisor of an execution: RUN-DIRECTORY. Pure. */
 export function renderEnter(input: EnterInput): string {
   const { tools, run } = input;
   const common = `${tools.runsc} --root ${own}/state --log-fd 5 --log-format json exec`;
   return `#!/bin/sh
 # Brings a command into a sandbox of gVisor, and ends it and all that it started when it is told to.
 set -eu
-run_dir=$1 kind=$2
+run_dir=$1
 execution=\${run_dir##*/}
 ${renderShared(input)}
 
@@ -71,14 +71,6 @@ exec 7<"$run_dir/alive" 8>"$run_dir/alive" 9>&-
 watched=$(${tools.setsid} ${tools.sh} ${quoteLiteral(`${run.runDirectory}/runsc-watch`)} "$execution" <&7 3<&- 5>&- 6<&- 7<&- 8>&- &)
 [ "$watched" = watching ] || fail 'nobody would end it with its caller: the watch could not be started'
 exec 7<&-
-socket=''
-if [ "$kind" = terminal ]; then
-	# By a descriptor: nobody in there may pass the folders of the host's root. Those above it stay closed to others.
-	${tools.chmod} 0711 "$run_dir"
-	${tools.chmod} 0666 "$run_dir/tty"
-	exec 4<"$run_dir"
-	socket='--console-socket /proc/self/fd/4/tty'
-fi
 trap 'end_tree ${politeMs} || :' TERM
 IFS= read -r process <&6 || [ -n "$process" ] || fail 'its description cannot be read'
 exec 6<&-
@@ -93,9 +85,8 @@ printf %s "$process" | enter '
 ' sh "$id" "$execution"
 # shellcheck disable=SC2016
 enter '
-	# shellcheck disable=SC2086 # two words or none
-	exec ${common} $3 --process ${own}/"$2.json" --internal-pid-file ${own}/"$2.pid" "$1"
-' sh "$id" "$execution" "$socket" <&3 3<&- 8>&- &
+	exec ${common} --process ${own}/"$2.json" --internal-pid-file ${own}/"$2.pid" "$1"
+' sh "$id" "$execution" <&3 3<&- 8>&- &
 child=$!
 exec 3<&-
 status=0
@@ -104,7 +95,9 @@ while kill -0 "$child" 2>/dev/null; do
 	status=0
 	wait "$child" || status=$?
 done
-echo ended >&8
+# The watch may have been killed.
+trap '' PIPE
+echo ended >&8 2>/dev/null || :
 # Without this file nothing was brought in, and no status is one.
 # shellcheck disable=SC2016
 enter '

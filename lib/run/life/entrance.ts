@@ -91,7 +91,12 @@ function supervisorOptions(sandbox: Sandbox, run: LiveRun): string[] {
 function renderStart(sandbox: Sandbox, run: LiveRun, enter: EngineEnter): string {
   const options = supervisorOptions(sandbox, run);
   const start = (name: string, terminal: boolean, before: string, own: readonly string[]) => {
-    const { supervision, words } = enter.command(run, terminal);
+    const command = enter.command(run, terminal);
+    if (command === undefined) {
+      const why = `${sandbox.engine.name} makes no terminal for a program that is brought in`;
+      return shellFunction(name, [`fail ${quoteLiteral(why)} 'leave -t out, or use --engine crun'`]);
+    }
+    const { supervision, words } = command;
     const all: CommandWord[] = [...supervision, '--', ...words];
     return shellFunction(name, [
       `${before}"$supervise" \\\n\t${[...options, ...own].join(' \\\n\t')} \\\n\t${renderCommand(all, '')}`,
