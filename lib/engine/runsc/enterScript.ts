@@ -41,6 +41,7 @@ enter() {
 # The mark of the execution: a supplementary group, which its processes inherit and cannot drop. Far from all that is used.
 mark=$((0x40000000 + 0x\${execution#??????????}))
 
+# shellcheck disable=SC2317 # called by a trap, too
 # end_tree GRACE-MS: ends all that bears the mark. No /dev/null for runsc: it would be handed inside.
 end_tree() {
 	# shellcheck disable=SC2016 # read by the shell inside
@@ -67,7 +68,8 @@ is_first || fail 'its program has ended'
 ${tools.mkfifo} "$run_dir/alive"
 # Opened for both first, so that nothing waits. The watch holds the end that is read, and we alone the other one.
 exec 3<&0 5>>"$run_dir/log" 6<"$run_dir/config.json" 9<>"$run_dir/alive"
-exec 7<"$run_dir/alive" 8>"$run_dir/alive" 9>&-
+exec 7<"$run_dir/alive"
+exec 8>"$run_dir/alive" 9>&-
 watched=$(${tools.setsid} ${tools.sh} ${quoteLiteral(`${run.runDirectory}/runsc-watch`)} "$execution" <&7 3<&- 5>&- 6<&- 7<&- 8>&- &)
 [ "$watched" = watching ] || fail 'nobody would end it with its caller: the watch could not be started'
 exec 7<&-

@@ -35,7 +35,8 @@ test('each place keeps its type, source, size, owner and access', async (t) => {
   const after = adapt(sampleTemplate('rw')).mounts;
   t.same(
     after.map(({ destination }) => destination),
-    before.map(({ destination }) => destination),
+    before.map(({ destination }) => (destination === '/.cofferdam/init' ? '/.cofferdam' : destination)),
+    'only the folder of our init stands for it, of the run itself',
   );
   for (const [i, { destination, source, options }] of before.entries()) {
     if (destination !== '/.cofferdam/init') t.equal(after[i]?.source, source, destination);

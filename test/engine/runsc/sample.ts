@@ -1,6 +1,7 @@
 // Owns a spec template as plans have it, adapted for runsc, and the scripts around it.
 import { CofferdamError } from '../../../lib/base/errors.ts';
 import { adaptSpec } from '../../../lib/engine/runsc/adapt.ts';
+import type { EnterInput } from '../../../lib/engine/runsc/enterScript.ts';
 import type { ScriptInput } from '../../../lib/engine/runsc/script.ts';
 import { buildSpec } from '../../../lib/spec/build.ts';
 import { placeholders, templateMap } from '../../../lib/spec/placeholders.ts';
@@ -50,4 +51,18 @@ export const sampleScript: ScriptInput = {
   platform: 'ptrace',
   flags: [],
   user: { uid: 65532, gid: 65532 },
+};
+
+const enterNames = ['runsc', 'sh', 'nsenter', 'setsid', 'mkfifo', 'cat', 'rm'] as const;
+
+export const sampleEnter: EnterInput = {
+  tools: Object.fromEntries(enterNames.map((name) => [name, `/usr/bin/${name}`])) as EnterInput['tools'],
+  helper: '/.cofferdam/within',
+  run: {
+    id: 's0123456789abcdef-1',
+    runDirectory: '/run/runs/s0123456789abcdef-1',
+    path: '/usr/bin/runsc',
+    leaves: ['/sys/fs/cgroup/memory/own/s0123456789abcdef-1', '/sys/fs/cgroup/pids/own/s0123456789abcdef-1'],
+  },
+  first: { pid: '4711', started: '123456' },
 };

@@ -4,14 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { runTool } from '../../../lib/base/exec.ts';
+import { renderEnter, renderWatch } from '../../../lib/engine/runsc/enterScript.ts';
 import { renderInside, renderOutside } from '../../../lib/engine/runsc/script.ts';
 import { matchGolden } from '../../golden.ts';
-import { sampleScript } from './sample.ts';
+import { sampleEnter, sampleScript } from './sample.ts';
 
 const texts: Readonly<Record<string, string>> = {
   'outside.sh': renderOutside(sampleScript),
   'outside-nobody.sh': renderOutside({ ...sampleScript, user: { uid: 65534, gid: 65534 } }),
   'inside.sh': renderInside(sampleScript),
+  'enter.sh': renderEnter(sampleEnter),
+  'watch.sh': renderWatch(sampleEnter),
 };
 
 test('the scripts are what was reviewed', async (t) => {

@@ -4,8 +4,17 @@ set -eu
 id=$1 rootless=$2
 # Nothing in here has a use for the host's control groups.
 own=/sys/fs/cgroup
-/usr/bin/mount -t tmpfs -o nosuid,nodev,noexec,size=8m,nr_inodes=256,mode=0700 runsc "$own"
+/usr/bin/mount -t tmpfs -o nosuid,nodev,size=8m,nr_inodes=256,mode=0700 runsc "$own"
 /usr/bin/cat <&6 >"$own/config.json"
+# What stands beside the program inside (adapt.ts). Copies, because the gofer passes no folder of the host's root either.
+tools=/sys/fs/cgroup/tools
+/usr/bin/mkdir "$tools"
+for name in init within; do
+	/usr/bin/cat "/proc/self/fd/4/$name" >"$tools/$name"
+	/usr/bin/chmod 0555 "$tools/$name"
+done
+printf %s BgAAAAAA/38= | /usr/bin/base64 -d >"$tools/filter"
+/usr/bin/chmod 0444 "$tools/filter"
 /usr/bin/mount -t proc -o nosuid,nodev,noexec proc /proc
 # shellcheck disable=SC2317 # called by the trap
 runsc() {
@@ -13,7 +22,7 @@ runsc() {
 }
 # Without a terminal runsc passes no signal on: our init hands it to the program.
 trap 'runsc kill "$id" TERM >/dev/null 2>&1 || :' TERM
-exec 3<&0 6<&-
+exec 3<&0 4<&- 6<&-
 echo >&9
 exec 9>&-
 # Its network is none but lo, its host sockets and fifos are none, and the filter of the spec is loaded.

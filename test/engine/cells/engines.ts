@@ -1,0 +1,64 @@
+// Owns how each engine of the matrix is called in the proof of its cells. A new engine is one entry here.
+
+import type { MatrixName } from '../../../lib/engine/matrix.ts';
+import { findTool } from '../../../lib/engine/tools.ts';
+import {
+  type Ended,
+  type JsonResult,
+  newId,
+  type Scene,
+  type Started,
+  sandboxFile,
+  sceneOf,
+} from '../../system/scene.ts';
+import { startDocker } from '../dockerScene.ts';
+
+export interface CellEngine {
+  readonly name: MatrixName;
+  readonly scene: Scene;
+  /** bin/sandbox, where the engine can be had. */
+  start(args: readonly string[]): Started;
+  /** `sandbox run` of this engine to its end: what is told of it. */
+  run(args: readonly string[], id?: string): Promise<Ended & { readonly result: JsonResult }>;
+  /** Words after `sandbox run` that choose it. */
+  readonly chosen: readonly string[];
+}
+
+type Entry = { readonly needs: string } & Pick<CellEngine, 'chosen'> & {
+    open(): Promise<Pick<CellEngine, 'scene' | 'start'>>;
+  };
+
+const asPlainUser: Entry['open'] = async () => {
+  const scene = sceneOf('plain user');
+  return { scene, start: (args) => scene.spawn(sandboxFile, args) };
+};
+
+/** How each is called. */
+export const entries: Readonly<Record<MatrixName, Entry>> = {
+  crun: { needs: 'crun', chosen: ['--engine', 'crun'], open: asPlainUser },
+  podman: { needs: 'podman', chosen: ['--engine', 'podman'], open: asPlainUser },
+  docker: {
+    needs: 'dockerd',
+    chosen: ['--engine', 'docker'],
+    open: async () => ({ scene: sceneOf('root'), start: (await startDocker()).start }),
+  },
+  runsc: { needs: 'runsc', chosen: ['--isolation', 'gvisor'], open: asPlainUser },
+};
+
+/** Throws when its program is missing: a proof that is not made is no proof. */
+export async function openEngine(name: MatrixName): Promise<CellEngine> {
+  const { needs, chosen, open } = entries[name];
+  if (findTool(needs) === undefined) throw new Error(`${needs} is missing: see bin/setup --tests`);
+  const { scene, start } = await open();
+  return {
+    name,
+    scene,
+    chosen,
+    start,
+    run: async (args, id = newId()) => {
+      const ended = await start(['run', '--json', '--id', id, ...chosen, ...args]).ended;
+      if (ended.stdout === '') throw new Error(`${name}: ${ended.stderr}`);
+      return { ...ended, result: JSON.parse(ended.stdout) as JsonResult };
+    },
+  };
+}

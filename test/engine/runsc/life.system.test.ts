@@ -1,0 +1,241 @@
+// Owns the proof of a sandbox's life on gVisor: brought in by runsc with our filter, ended as a whole, and nothing left.
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import tap, { type Test } from 'tap';
+import { type Live, makeLive } from '../../system/live.ts';
+import { declareNeeds } from '../../system/needs.ts';
+import { newId, type Scene, sceneOf, testAsBoth, until } from '../../system/scene.ts';
+import { findProcesses } from '../../system/traces.ts';
+
+declareNeeds('runsc', 'base-tools', 'python-tools');
+// Hundreds of command lines, on whatever machine: a bound, not an expectation.
+tap.setTimeout(900_000);
+
+const gvisor = ['--isolation', 'gvisor', '--pids', '512'];
+
+function make(t: Test, scene: Scene, command: readonly string[] = []): Promise<Live> {
+  return makeLive(t, scene, gvisor, command);
+}
+
+testAsBoth('a command that is brought in has no capability, and runs in the sentry', async (t, scene) => {
+  const live = await make(t, scene);
+  for (const way of ['first', 'short']) {
+    const { status, stdout, stderr } = await live.exec([], ['sh', '-c', 'uname -v; cat /proc/self/status; ulimit -a']);
+    t.equal(status, 0, stderr);
+    t.match(stdout, /2016/, `${way}: its kernel is gVisor's`);
+    t.equal(stdout.match(/^Cap(Inh|Prm|Eff|Bnd):\t0{16}$/gm)?.length, 4);
+    t.match(stdout, /^Seccomp:\t2$/m);
+    t.match(stdout, /^Uid:(\t65532){4}$/m);
+    t.match(stdout, /^nofiles +1024$/m, 'limits of the profile');
+  }
+  t.equal(statSync('/dev/null').uid, 0, "the host's /dev/null belongs to root afterwards");
+});
+
+const attempts = `
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def attempt(name, number, *args):
+    print(name, "ok" if libc.syscall(number, *args) >= 0 else ctypes.get_errno())
+attempt("keyctl", 250, 0, 0, 0)
+attempt("unheard", 999)
+attempt("clone3", 435, 0, 0)
+attempt("vsock", 41, 40, 1, 0)
+attempt("node", 133, b"/tmp/node", 0o60600, 0)
+attempt("nodeat", 259, -100, b"/tmp/node", 0o20600, 0)
+attempt("fifo", 133, b"/tmp/fifo", 0o10600, 0)
+attempt("groups", 116, 0, 0)
+attempt("socket", 41, 1, 1, 0)
+`;
+
+testAsBoth('the filter of the sandbox judges what is brought in, with the same answers', async (t, scene) => {
+  const live = await makeLive(t, scene, [...gvisor, '-p', 'python-tools']);
+  const entered = await live.exec([], ['python3', '-c', attempts]);
+  t.equal(
+    entered.stdout,
+    'keyctl 1\nunheard 38\nclone3 38\nvsock 1\nnode 1\nnodeat 1\nfifo ok\ngroups 1\nsocket ok\n',
+    entered.stderr,
+  );
+  const own = await scene.run(['--isolation', 'gvisor', '--profile', 'python-tools', '--', 'python3', '-c', attempts]);
+  t.equal(own.stdout, entered.stdout, 'as for a program of its own');
+});
+
+testAsBoth('status, output, input and surroundings pass through', async (t, scene) => {
+  const live = await make(t, scene);
+  for (const way of ['first', 'short']) {
+    const both = await live.exec(['-i'], ['sh', '-c', 'cat; echo err >&2; exit 7'], { input: Buffer.from('in') });
+    t.match(both, { status: 7, stdout: 'in', stderr: 'err\n' }, way);
+    t.equal((await live.exec([], ['no-such-program'])).status, 127);
+    t.equal((await live.exec([], ['/etc/passwd'])).status, 126);
+    t.equal((await live.exec([], ['sh', '-c', 'kill -TERM $$'])).status, 143);
+    const words = ['a b', '', '"quoted"', "it's", 'new\nline', '\\n', '$HOME', 'é', '&'];
+    t.equal((await live.exec([], ['printf', '<%s>', ...words])).stdout, words.map((word) => `<${word}>`).join(''));
+  }
+  const asked = await live.exec(['-e', 'A=b c', '-w', '/tmp'], ['sh', '-c', 'pwd; echo "$A"']);
+  t.match(asked, { status: 0, stdout: '/tmp\nb c\n' }, asked.stderr);
+  t.equal((await live.exec(['-w', '/no/such'], ['true'])).status, 125);
+  t.match(await live.exec(['-u', '0'], ['id']), { status: 2, stderr: /has one user/ });
+  t.strictSame(live.entries(), []);
+  t.strictSame(live.groups(), []);
+});
+
+const family = 'trap "" TERM; setsid sleep 301 & (setsid env -i /usr/bin/sleep 302 &); sleep 303; sleep 304';
+
+async function sleepers(live: Live): Promise<string[]> {
+  const look = 'for f in /proc/[0-9]*/cmdline; do tr "\\0" " " <$f; echo; done';
+  const { stdout } = await live.exec([], ['sh', '-c', look]);
+  return [...stdout.matchAll(/^\S*(sleep 30[1-4]) $/gm)].map(([, command = '']) => command).sort();
+}
+
+async function untilAsleep(live: Live, count: number): Promise<boolean> {
+  for (let look = 0; look < 100; look++) if ((await sleepers(live)).length === count) return true;
+  return false;
+}
+
+testAsBoth(
+  'a timeout ends all that the execution started inside the sentry, and the sandbox lives',
+  async (t, scene) => {
+    const live = await make(t, scene);
+    for (const way of ['first', 'short']) {
+      const ended = await live.exec(['--timeout', '2s'], ['sh', '-c', family]);
+      t.equal(ended.status, 124, `${way} ${ended.stderr}`);
+      t.strictSame(await sleepers(live), []);
+      t.strictSame(live.entries(), []);
+      t.strictSame(live.groups(), []);
+      t.match(await live.exec([], ['echo', 'alive']), { status: 0, stdout: 'alive\n' });
+    }
+  },
+);
+
+testAsBoth("the caller's death, or a signal to it, ends all that the execution started", async (t, scene) => {
+  const live = await make(t, scene);
+  for (const signal of ['SIGKILL', 'SIGTERM', 'SIGHUP'] as const) {
+    const started = live.startExec([], ['sh', '-c', family]);
+    t.ok(await untilAsleep(live, 3), 'all three run');
+    started.child.kill(signal);
+    t.ok(await untilAsleep(live, 0), signal);
+    await started.ended;
+    t.ok(await until(() => live.entries().length === 0 && live.groups().length === 0));
+  }
+});
+
+testAsBoth('what a command leaves running goes on, and ends with the sandbox', async (t, scene) => {
+  const live = await make(t, scene);
+  const ended = await live.exec([], ['sh', '-c', 'sleep 304 & echo started']);
+  t.match(ended, { status: 0, stdout: 'started\n' });
+  t.strictSame(await sleepers(live), ['sleep 304']);
+});
+
+testAsBoth('a detached execution is listed, waited for and ended', async (t, scene) => {
+  const live = await make(t, scene);
+  const detach = async (script: string) => (await live.exec(['-d'], ['sh', '-c', script])).stdout.trim();
+  t.match(await scene.sandbox(['wait', await detach('exit 5')]), { status: 0, stdout: '5\n' });
+  const long = await detach(family);
+  t.ok(await untilAsleep(live, 3));
+  t.match((await scene.sandbox(['ps', '--execs'])).stdout, new RegExp(`${long} .*${live.name}`));
+  t.equal((await scene.sandbox(['kill', long])).status, 0);
+  t.match(await scene.sandbox(['wait', long]), { status: 0, stdout: '143\n' });
+  t.strictSame(await sleepers(live), []);
+});
+
+const counting = 'trap "echo got" USR1; i=0; while :; do i=$((i + 1)); echo $i >/workspace/i; sleep 0.05; done';
+
+testAsBoth('it is signalled, paused where it is, and goes on', async (t, scene) => {
+  const live = await make(t, scene, ['sh', '-c', counting]);
+  const count = async () => Number((await live.exec([], ['cat', '/workspace/i'])).stdout);
+  t.equal((await scene.sandbox(['kill', '-s', 'USR1', live.name])).status, 0);
+  t.equal((await scene.sandbox(['pause', live.name])).status, 0);
+  t.match((await scene.sandbox(['ps', '--filter', `name=${live.name}`])).stdout, /Paused/);
+  t.match(await live.exec([], ['true']), { status: 125, stderr: /it is paused/ });
+  t.match((await scene.sandbox(['stats', '--no-stream', live.name])).stdout, / \/ 512 /);
+  const frozen = live.members().map((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]);
+  await new Promise((done) => setTimeout(done, 300));
+  const later = live.members().map((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]);
+  t.strictSame(later, frozen, 'no process of it used any time');
+  t.equal((await scene.sandbox(['unpause', live.name])).status, 0);
+  const before = await count();
+  await new Promise((done) => setTimeout(done, 200));
+  t.ok((await count()) > before, 'it counts on');
+  t.match((await scene.sandbox(['logs', live.name])).stdout, /^got$/m);
+});
+
+testAsBoth('files are copied both ways, and a link of the guest is not followed', async (t, scene) => {
+  const live = await make(t, scene);
+  const file = scene.write('in', 'over the wall');
+  t.match(await scene.sandbox(['cp', file, `${live.name}:/workspace/in`]), { status: 0 });
+  t.equal((await live.exec([], ['cat', '/workspace/in'])).stdout, 'over the wall');
+  await live.exec([], ['sh', '-c', 'mkdir /workspace/d; echo x >/workspace/d/f; ln -s /etc/shadow /workspace/d/l']);
+  const out = join(scene.home, `out-${newId()}`);
+  const copied = await scene.sandbox(['cp', `${live.name}:/workspace/d`, out]);
+  t.match(copied.stderr, /link/, 'it is named');
+  t.equal(readFileSync(join(out, 'f'), 'utf8'), 'x\n');
+  t.throws(() => statSync(join(out, 'l')), { code: 'ENOENT' });
+});
+
+testAsBoth('it stops, starts again, and its log goes on', async (t, scene) => {
+  const live = await make(t, scene, ['sh', '-c', 'echo begun; exec sleep 300']);
+  t.equal((await scene.sandbox(['stop', '-t', '1', live.name])).status, 0);
+  t.match(await live.exec([], ['true']), { status: 125, stderr: /it is exited/ });
+  t.equal((await scene.sandbox(['start', live.name])).status, 0);
+  t.match(await live.exec([], ['echo', 'again']), { status: 0, stdout: 'again\n' });
+  t.equal((await scene.sandbox(['logs', live.name])).stdout, 'begun\nbegun\n');
+});
+
+testAsBoth('SIGKILL of its supervisor ends sentry, gofer and all inside within a second', async (t, scene) => {
+  const live = await make(t, scene);
+  const started = live.startExec([], ['sh', '-c', family]);
+  t.ok(await untilAsleep(live, 3));
+  const pids = live.members();
+  const [, , supervisor = ''] = readFileSync(join(scene.paths.run, 'records', live.run), 'utf8').split(' ');
+  process.kill(Number(supervisor), 'SIGKILL');
+  const isGone = (pid: number) => {
+    try {
+      return /^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    } catch {
+      return true;
+    }
+  };
+  t.ok(await until(() => pids.every(isGone), 1), 'all are dead');
+  t.not((await started.ended).status, 0);
+  t.equal((await scene.sandbox(['gc'])).status, 0);
+  t.strictSame(scene.traces(live.run), []);
+});
+
+tap.test('nobody on the host reaches the control socket of a sentry', async (t) => {
+  const scene = sceneOf('plain user');
+  const live = await make(t, scene);
+  const names = () => readFileSync('/proc/net/unix', 'utf8');
+  t.notMatch(names(), `runsc-sandbox.${live.run}`);
+  const [pid = 0] = live.members();
+  t.match(readFileSync(`/proc/${pid}/net/unix`, 'utf8'), `runsc-sandbox.${live.run}`, 'control: it has one');
+});
+
+tap.test('refuses a sandbox whose kernel would run out of threads, and a terminal', async (t) => {
+  const scene = sceneOf('plain user');
+  const few = await scene.sandbox(['create', '-p', 'base-tools', '--isolation', 'gvisor', '--pids', '256']);
+  t.match(few, { status: 125, stderr: /runsc cannot enforce limits\.pids of 256[\s\S]*--pids 512/ });
+  const live = await make(t, scene);
+  const entrance = readFileSync(join(live.runFolder, 'entrance'), 'utf8');
+  t.match(entrance, /runsc makes no terminal/);
+});
+
+testAsBoth('100 cycles of create, exec and rm leave nothing', async (t, scene) => {
+  const base = newId();
+  const ids: string[] = [];
+  const goRound = async (name: string) => {
+    const created = await scene.sandbox(['create', '-p', 'base-tools', '--name', name, '--start', ...gvisor]);
+    if (created.status !== 0) throw new Error(created.stderr);
+    const entered = await scene.sandbox(['exec', name, '--', 'echo', 'in']);
+    if (entered.stdout !== 'in\n') throw new Error(entered.stderr);
+    const removed = await scene.sandbox(['rm', '-f', name]);
+    if (removed.status !== 0) throw new Error(removed.stderr);
+    ids.push(created.stdout.trim());
+  };
+  // Two at a time, as many as there may be processors.
+  const worker = async (number: number) => {
+    for (let cycle = 0; cycle < 50; cycle++) await goRound(`${base}-${number}-${cycle}`);
+  };
+  await Promise.all([0, 1].map(worker));
+  t.equal(new Set(ids).size, 100);
+  t.strictSame(findProcesses(base), []);
+  for (const id of ids) t.strictSame(scene.traces(`${id}-1`), []);
+});
