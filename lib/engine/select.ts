@@ -55,7 +55,7 @@ export async function selectIsolating(
   if (selected === crunEngine) return runscEngine;
   throw new CofferdamError(
     'ENGINE_CANNOT',
-    `${engine} cannot enforce isolation: gvisor; crun's place is taken by runsc`,
+    `${engine} cannot enforce isolation: gvisor; limits and filter of runsc are proven where it takes crun's place`,
     {
       remedy: 'use --engine crun with isolation: gvisor',
     },

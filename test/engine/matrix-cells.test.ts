@@ -1,7 +1,10 @@
 // Owns the proof that no cell of the matrix is said without one: each row has its acts or checks, each engine its entry.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { matrices, matrixRows } from '../../lib/engine/matrix.ts';
 import { allChecks } from '../../lib/run/verify/list.ts';
+import { install } from '../system/scene.ts';
 import { entries } from './cells/engines.ts';
 import { fieldProofs } from './cells/fields.ts';
 import type { Proof } from './cells/proof.ts';
@@ -12,8 +15,10 @@ const proofs: Readonly<Record<string, Proof>> = { ...fieldProofs, ...propertyPro
 test('every row of the matrix has a proof, and there is no proof of a row that is none', async (t) => {
   const rows = matrixRows().map(({ name }) => name);
   t.same(Object.keys(proofs).sort(), [...rows].sort());
-  for (const [name, { acts = [], checks = [], show }] of Object.entries(proofs))
-    t.ok(acts.length + checks.length > 0 || show !== undefined, name);
+  for (const [name, { acts = [], checks = [], elsewhere = [], show }] of Object.entries(proofs)) {
+    t.ok(acts.length + checks.length + elsewhere.length > 0 || show !== undefined, name);
+    for (const file of elsewhere) t.ok(existsSync(join(install, file)), file);
+  }
 });
 
 test('every engine of the matrix has an entry', async (t) => {

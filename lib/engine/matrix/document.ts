@@ -80,6 +80,15 @@ control groups v1 with the cgroupfs driver). Its socket is \`engines.docker.sock
 client's own configuration are not read. An image goes in by its canonical tar, without any registry; the id of its layer is
 our digest and is compared. The program waits until our gate has moved the container into the run's own control groups
 and has read back from the kernel that user, maps, capabilities, filter, namespaces and root are as asked.
+
+## runsc
+
+\`isolation: gvisor\` with the engine crun. A sandbox that lives on is created, executed into, copied from, paused and ended as on crun,
+with \`--pids 512\` or more; \`exec\` gives no terminal. What is executed bears a supplementary group of its own, by which it is ended as
+a whole. With podman it is refused: see docs/decisions/0021-gvisor-life.md.
+
+Every cell that says *yes* or *part* is shown on the real engine by \`test/engine/matrix-cells.system.test.ts\`: by an act, or by checks of
+\`sandbox verify\`.
 `;
 
 /** The document, without the line that says that it is generated. */

@@ -70,7 +70,7 @@ export const runscMatrix: EngineMatrix = {
   'own host ids': { by: 'launch script, namespaces of our script' },
   'plain-user callers': { by: 'newuidmap' },
   'syscall filter': { by: 'sentry (--oci-seccomp); its own filter around itself' },
-  'own namespaces': { by: 'sentry; namespaces of our script' },
+  'own namespaces': { by: 'sentry; namespaces of our script, also for runsc and its control socket' },
   'private mounts': { by: 'namespaces of our script' },
   'read-only root': sentry,
   'no capability': {

@@ -230,4 +230,13 @@ export const fieldProofs: Readonly<Record<Field, Proof>> = {
   'network.mode none': {
     checks: ['net.interfaces', 'net.routes', 'net.route-ipv4', 'net.host-loopback', 'net.host-abstract'],
   },
+  'network.mode proxy': {
+    // Each of the three that make it, for itself: what is mounted and started inside, the door, and Squid.
+    elsewhere: [
+      'test/run/init-forward.test.ts',
+      'test/service/bridge/bridge.test.ts',
+      'test/service/squid-bypass.system.test.ts',
+    ],
+  },
+  ports: { elsewhere: ['test/system/ports.system.test.ts'] },
 };

@@ -36,6 +36,8 @@ export interface Proof {
   readonly checks?: readonly string[];
   readonly acts?: readonly Act[];
   /** What cannot be told by one run's result. */
+  /** Tests that show it with what else it takes: a daemon of ours, another host. */
+  readonly elsewhere?: readonly string[];
   readonly show?: (t: Test, engine: CellEngine) => Promise<void>;
 }
 
