@@ -20,17 +20,19 @@ export interface CellEngine {
   start(args: readonly string[]): Started;
   /** `sandbox run` of this engine to its end: what is told of it. */
   run(args: readonly string[], id?: string): Promise<Ended & { readonly result: JsonResult }>;
+  /** The same as `run`, on a host with these lines of configuration. */
+  runUnder(config: string, args: readonly string[]): Promise<JsonResult>;
   /** Words after `sandbox run` that choose it. */
   readonly chosen: readonly string[];
 }
 
 type Entry = { readonly needs: string } & Pick<CellEngine, 'chosen'> & {
-    open(): Promise<Pick<CellEngine, 'scene' | 'start'>>;
+    open(): Promise<Pick<CellEngine, 'scene' | 'start'> & { readonly config: string }>;
   };
 
 const asPlainUser: Entry['open'] = async () => {
   const scene = sceneOf('plain user');
-  return { scene, start: (args) => scene.spawn(sandboxFile, args) };
+  return { scene, config: '', start: (args) => scene.spawn(sandboxFile, args) };
 };
 
 /** How each is called. */
@@ -40,21 +42,44 @@ export const entries: Readonly<Record<MatrixName, Entry>> = {
   docker: {
     needs: 'dockerd',
     chosen: ['--engine', 'docker'],
-    open: async () => ({ scene: sceneOf('root'), start: (await startDocker()).start }),
+    open: async () => {
+      const { start, socket } = await startDocker();
+      return { scene: sceneOf('root'), start, config: `engines: { docker: { socket: ${socket} } }\n` };
+    },
   },
   runsc: { needs: 'runsc', chosen: ['--isolation', 'gvisor'], open: asPlainUser },
 };
+
+// Gone with the process: nobody else sees this configuration.
+const underConfig = `mount -t tmpfs -o mode=0755 tmpfs /etc/cofferdam
+printf %s "$1" >/etc/cofferdam/config.yaml
+shift
+exec "$@"`;
+
+function startUnder(scene: Scene, config: string, args: readonly string[]): Started {
+  const { uid, gid, env } = scene;
+  const who = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups'];
+  const named = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const words = ['--mount', '--propagation', 'private', 'sh', '-euc', underConfig, 'sh', config];
+  return sceneOf('root').spawn('unshare', [...words, ...who, 'env', '-i', ...named, sandboxFile, ...args]);
+}
 
 /** Throws when its program is missing: a proof that is not made is no proof. */
 export async function openEngine(name: MatrixName): Promise<CellEngine> {
   const { needs, chosen, open } = entries[name];
   if (findTool(needs) === undefined) throw new Error(`${needs} is missing: see bin/setup --tests`);
-  const { scene, start } = await open();
+  const { scene, start, config } = await open();
   return {
     name,
     scene,
     chosen,
     start,
+    runUnder: async (lines, args) => {
+      const words = ['run', '--json', ...chosen, ...args];
+      const { stdout, stderr } = await startUnder(scene, config + lines, words).ended;
+      if (stdout === '') throw new Error(`${name}: ${stderr}`);
+      return JSON.parse(stdout) as JsonResult;
+    },
     run: async (args, id = newId()) => {
       const ended = await start(['run', '--json', '--id', id, ...chosen, ...args]).ended;
       if (ended.stdout === '') throw new Error(`${name}: ${ended.stderr}`);

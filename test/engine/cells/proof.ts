@@ -1,5 +1,5 @@
 // Owns what a proof of a cell is: checks of `sandbox verify` on the engine, and acts that show it.
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { newId } from '../../system/scene.ts';
@@ -45,6 +45,8 @@ export function openPlace({ scene }: CellEngine): Place {
   const base = `cell-${newId()}`;
   scene.write(`${base}/work/seen`, 'seen');
   const folder = join(scene.home, base, 'work');
+  // Whoever the program is outside: what refuses to write is the mount.
+  chmodSync(folder, 0o777);
   return {
     base: join(scene.home, base),
     folder,
