@@ -1,9 +1,12 @@
 // Owns how each engine of the matrix is called in the proof of its cells. A new engine is one entry here.
 
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { MatrixName } from '../../../lib/engine/matrix.ts';
 import { findTool } from '../../../lib/engine/tools.ts';
 import {
   type Ended,
+  install,
   type JsonResult,
   newId,
   type Scene,
@@ -11,7 +14,9 @@ import {
   sandboxFile,
   sceneOf,
 } from '../../system/scene.ts';
+import type { Typed } from '../../system/typing.ts';
 import { startDocker } from '../dockerScene.ts';
+import { startContainerd } from '../nerdctlScene.ts';
 
 export interface CellEngine {
   readonly name: MatrixName;
@@ -22,6 +27,8 @@ export interface CellEngine {
   run(args: readonly string[], id?: string): Promise<Ended & { readonly result: JsonResult }>;
   /** The same as `run`, on a host with these lines of configuration. */
   runUnder(config: string, args: readonly string[]): Promise<JsonResult>;
+  /** `sandbox run` on a terminal of 33 rows and 77 columns. */
+  onTerminal(args: readonly string[]): Promise<Typed>;
   /** Words after `sandbox run` that choose it. */
   readonly chosen: readonly string[];
 }
@@ -47,6 +54,17 @@ export const entries: Readonly<Record<MatrixName, Entry>> = {
       return { scene: sceneOf('root'), start, config: `engines: { docker: { socket: ${socket} } }\n` };
     },
   },
+  nerdctl: {
+    needs: 'containerd',
+    chosen: ['--engine', 'nerdctl'],
+    open: async () => {
+      const { start, socket } = await startContainerd();
+      const written = JSON.parse(readFileSync(join(dirname(socket), 'etc', 'config.yaml'), 'utf8')) as {
+        engines: object;
+      };
+      return { scene: sceneOf('root'), start, config: `engines: ${JSON.stringify(written.engines)}\n` };
+    },
+  },
   runsc: { needs: 'runsc', chosen: ['--isolation', 'gvisor'], open: asPlainUser },
 };
 
@@ -56,12 +74,12 @@ printf %s "$1" >/etc/cofferdam/config.yaml
 shift
 exec "$@"`;
 
-function startUnder(scene: Scene, config: string, args: readonly string[]): Started {
+function startUnder(scene: Scene, config: string, program: readonly string[]): Started {
   const { uid, gid, env } = scene;
   const who = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups'];
   const named = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const words = ['--mount', '--propagation', 'private', 'sh', '-euc', underConfig, 'sh', config];
-  return sceneOf('root').spawn('unshare', [...words, ...who, 'env', '-i', ...named, sandboxFile, ...args]);
+  return sceneOf('root').spawn('unshare', [...words, ...who, 'env', '-i', ...named, ...program]);
 }
 
 /** Throws when its program is missing: a proof that is not made is no proof. */
@@ -76,9 +94,16 @@ export async function openEngine(name: MatrixName): Promise<CellEngine> {
     start,
     runUnder: async (lines, args) => {
       const words = ['run', '--json', ...chosen, ...args];
-      const { stdout, stderr } = await startUnder(scene, config + lines, words).ended;
+      const { stdout, stderr } = await startUnder(scene, config + lines, [sandboxFile, ...words]).ended;
       if (stdout === '') throw new Error(`${name}: ${stderr}`);
       return JSON.parse(stdout) as JsonResult;
+    },
+    onTerminal: async (args) => {
+      const typist = join(install, 'test/system/typist.py');
+      const words = ['/usr/bin/python3', typist, '[]', sandboxFile, 'run', ...chosen, ...args];
+      const { stdout, stderr } = await startUnder(scene, config === '' ? '{}' : config, words).ended;
+      if (stdout === '') throw new Error(`${name}: ${stderr}`);
+      return JSON.parse(stdout) as Typed;
     },
     run: async (args, id = newId()) => {
       const ended = await start(['run', '--json', '--id', id, ...chosen, ...args]).ended;

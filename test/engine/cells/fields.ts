@@ -6,7 +6,6 @@ import { parentOf } from '../../../lib/engine/cgroup.ts';
 import { locateCgroups } from '../../../lib/engine/cgroupPlace.ts';
 import type { Field } from '../../../lib/engine/matrix/row.ts';
 import { newId, until } from '../../system/scene.ts';
-import { typed } from '../../system/typing.ts';
 import type { CellEngine } from './engines.ts';
 import { openPlace, type Place, type Proof } from './proof.ts';
 
@@ -47,12 +46,10 @@ async function showMounts(t: Test, engine: CellEngine): Promise<void> {
   t.match(await engine.runUnder(config, [...base(), '--', ...command]), { stdout: 'refused\n' }, 'control');
 }
 
-async function showTerminal(t: Test, { scene, chosen }: CellEngine): Promise<void> {
+async function showTerminal(t: Test, engine: CellEngine): Promise<void> {
   const look = sh('test -t 0 && test -t 1 && stty size');
-  const seen = await typed(scene, ['run', '-it', ...chosen, ...base(), '--', ...look]);
-  t.match(seen, { status: 0, seen: /33 77/, same: true });
-  const without = await scene.sandbox(['run', ...chosen, ...base(), '--', ...look]);
-  t.equal(without.status, 1, 'control: none without -t');
+  t.match(await engine.onTerminal(['-it', ...base(), '--', ...look]), { status: 0, seen: /33 77/, same: true });
+  t.equal((await engine.onTerminal([...base(), '--', ...look])).status, 1, 'control: none without -t');
 }
 
 export const fieldProofs: Readonly<Record<Field, Proof>> = {

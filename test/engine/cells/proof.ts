@@ -1,8 +1,8 @@
 // Owns what a proof of a cell is: checks of `sandbox verify` on the engine, and acts that show it.
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { newId } from '../../system/scene.ts';
+import { newId, sceneOf } from '../../system/scene.ts';
 import type { CellEngine } from './engines.ts';
 
 /** Where an act has its files: of the caller, gone at the end. */
@@ -47,6 +47,9 @@ export function openPlace({ scene }: CellEngine): Place {
   const folder = join(scene.home, base, 'work');
   // Whoever the program is outside: what refuses to write is the mount.
   chmodSync(folder, 0o777);
+  // A writable folder of root's is refused.
+  const { uid, gid } = sceneOf('plain user');
+  chownSync(folder, uid, gid);
   return {
     base: join(scene.home, base),
     folder,
