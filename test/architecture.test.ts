@@ -32,6 +32,7 @@ const homes: Readonly<Record<string, { readonly home: RegExp; readonly why: stri
     home: /^(image\/(extract|archive|transfer)|run\/life\/cpReceive)\.ts$/,
     why: 'what comes out of a tar is judged there',
   },
+  tldts: { home: /^policy\/publicSuffix\.ts$/, why: 'one place says what stands for everybody’s names' },
   zx: { home: /^$/, why: 'zx belongs to scripts and benchmarks, not to the library' },
   'node:child_process': { home: /^$/, why: 'processes are started by base/exec.ts' },
 };

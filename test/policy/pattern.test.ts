@@ -56,7 +56,22 @@ test('refuses what is no host name', async (t) => {
 test('refuses what stands for every host, and wildcards of public suffixes', async (t) => {
   for (const text of ['*', '.', '*.', '**', '*.*', '...', '*:443'])
     t.type(readPattern(text).fault, 'string', `refuses ${text}`);
-  const suffixes = ['com', 'org', 'co.uk', 'com.au', 'or.jp', 'localhost', 'internal', 'github.io', 'workers.dev'];
+  const suffixes = [
+    'com',
+    'org',
+    'co.uk',
+    'com.au',
+    'or.jp',
+    'localhost',
+    'internal',
+    'kobe.jp',
+    'x.ck',
+    'xn--55qx5d.cn',
+    'github.io',
+    's3.amazonaws.com',
+    'nip.io',
+    'workers.dev',
+  ];
   for (const suffix of [...suffixes, 'eu.amazonaws.com', 'CO.UK.', 'рф']) {
     for (const text of [`*.${suffix}`, `.${suffix}`, `*.${suffix}:443`])
       t.match(readPattern(text).fault, /public suffix/, `refuses ${text}`);
