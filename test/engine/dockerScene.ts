@@ -125,7 +125,7 @@ export async function startDocker(extra: readonly string[] = ['--userns-remap=co
     docker,
     scene: {
       ...scene,
-      // The watch of a run that was killed goes on for a second (lib/engine/docker/watch.ts): isGone waits for it.
+      // The watch of a run that was killed goes on for a second (lib/engine/daemon/watch.ts): isGone waits for it.
       traces: (id) => scene.traces(id).filter((line) => !/^process .*(docker-watch|docker .* rm --force) /.test(line)),
       sandbox: (args, options) => start(args, options).ended,
       spawn: (file, args, options) => underConfig(etc, [file, ...args], options),

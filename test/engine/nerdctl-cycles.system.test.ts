@@ -1,0 +1,25 @@
+// Owns the proof that nerdctl's sandboxes leave nothing of themselves, of containerd's or of our scripts.
+import { readFileSync } from 'node:fs';
+import tap from 'tap';
+import { declareNeeds } from '../system/needs.ts';
+import { findProcesses } from '../system/traces.ts';
+import { foldersBelow, proveCycles } from './lifeCycles.ts';
+import { startContainerd } from './nerdctlScene.ts';
+import { nerdctlStage } from './nerdctlStage.ts';
+
+declareNeeds('crun', 'unshare', 'base-tools');
+// A bound on whatever machine, not an expectation.
+tap.setTimeout(900_000);
+
+const containerd = await startContainerd();
+
+async function standing(): Promise<string[]> {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(containerd.home));
+  const containers = (await containerd.nerdctl('ps', '--all', '--quiet')).split('\n').filter((line) => line !== '');
+  const processes = findProcesses(containerd.home).map(({ command }) => `process ${command}`);
+  return [...processes, ...mounts, ...containers, ...foldersBelow(containerd.home)];
+}
+
+proveCycles(nerdctlStage(containerd), standing);
