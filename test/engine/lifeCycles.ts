@@ -27,6 +27,16 @@ async function cycle(scene: Scene, engine: string, name: string, count: number):
 
 type Standing = (scene: Scene) => Promise<string[]>;
 
+/** What stands once it is `wanted`, or after 20 s: an engine's daemon takes a moment to forget. */
+async function settle(scene: Scene, standing: Standing, wanted: readonly string[]): Promise<string[]> {
+  let found = (await standing(scene)).sort();
+  for (let look = 0; look < 100 && found.join('\n') !== wanted.join('\n'); look++) {
+    await new Promise((done) => setTimeout(done, 200));
+    found = (await standing(scene)).sort();
+  }
+  return found;
+}
+
 /** The control: of one that lives processes, control groups and folders are seen, and no more when it has gone. */
 async function seeOne(t: Test, stage: LifeStage, scene: Scene, standing: Standing): Promise<void> {
   const name = newName();
@@ -42,6 +52,7 @@ async function seeOne(t: Test, stage: LifeStage, scene: Scene, standing: Standin
     );
   t.equal((await scene.sandbox(['rm', '-f', name])).status, 0);
   t.strictSame(await stage.listLeft(scene, `${made.stdout.trim()}-1`), []);
+  t.strictSame(await settle(scene, standing, before), before);
 }
 
 /** 100 on each caller; `standing` lists what there is of the engine's and of ours, a line each. */
@@ -66,7 +77,7 @@ export function proveCycles(stage: LifeStage, standing: Standing): void {
         for (const id of ids) t.strictSame(await stage.listLeft(scene, `${id}-1`), []);
         t.strictSame(listNamed(scene, base), []);
         t.strictSame(findProcesses(base), []);
-        t.strictSame((await standing(scene)).sort(), before);
+        t.strictSame(await settle(scene, standing, before), before);
       },
     );
   }

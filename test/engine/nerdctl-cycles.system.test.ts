@@ -1,6 +1,7 @@
 // Owns the proof that nerdctl's sandboxes leave nothing of themselves, of containerd's or of our scripts.
 import { readFileSync } from 'node:fs';
 import tap from 'tap';
+import { locateCgroups } from '../../lib/engine/cgroupPlace.ts';
 import { declareNeeds } from '../system/needs.ts';
 import { findProcesses } from '../system/traces.ts';
 import { foldersBelow, proveCycles } from './lifeCycles.ts';
@@ -19,7 +20,8 @@ async function standing(): Promise<string[]> {
     .filter((line) => line.includes(containerd.home));
   const containers = (await containerd.nerdctl('ps', '--all', '--quiet')).split('\n').filter((line) => line !== '');
   const processes = findProcesses(containerd.home).map(({ command }) => `process ${command}`);
-  return [...processes, ...mounts, ...containers, ...foldersBelow(containerd.home)];
+  const groups = locateCgroups(0).folders.flatMap(({ path }) => foldersBelow(path));
+  return [...processes, ...mounts, ...groups, ...containers, ...foldersBelow(containerd.home)];
 }
 
 proveCycles(nerdctlStage(containerd), standing);
