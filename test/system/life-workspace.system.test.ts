@@ -27,9 +27,11 @@ function makeFolder(t: Test, scene: Scene): string {
   return folder;
 }
 
+/** But for one that was being written when its writer was killed: gc removes it after a minute (SECURITY.md). */
 function claimsOf(scene: Scene, folder: string): string[] {
   const claims = join(scene.paths.state, 'claims');
-  return existsSync(claims) ? readdirSync(claims).filter((name) => readSoft(join(claims, name)).includes(folder)) : [];
+  const names = existsSync(claims) ? readdirSync(claims).filter((name) => !name.endsWith('.new')) : [];
+  return names.filter((name) => readSoft(join(claims, name)).includes(folder));
 }
 
 const planting = 'echo evil >.envrc; echo changed >file; echo ready';
