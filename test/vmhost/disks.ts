@@ -172,7 +172,8 @@ export async function payloadDisk(work: string, images: readonly string[]): Prom
     JSON.stringify({ ...registry, images: registry.images.filter(({ name }) => images.includes(name)) }),
   );
   const disk = join(work, 'payload.ext4');
-  await makeDisk(disk, tree, '1500M');
+  // Sparse: a host that built its images more than once has several of each.
+  await makeDisk(disk, tree, '4000M');
   rmSync(tree, { recursive: true });
   return disk;
 }
