@@ -37,10 +37,22 @@ async function settle(scene: Scene, standing: Standing, wanted: readonly string[
   return found;
 }
 
+/** What stands when nothing more goes away by itself: an engine's own clean-up follows the end of a sandbox. */
+async function readStill(scene: Scene, standing: Standing): Promise<string[]> {
+  let found = (await standing(scene)).sort();
+  for (let look = 0; look < 20; look++) {
+    await new Promise((done) => setTimeout(done, 1000));
+    const again = (await standing(scene)).sort();
+    if (again.join('\n') === found.join('\n')) break;
+    found = again;
+  }
+  return found;
+}
+
 /** The control: of one that lives processes, control groups and folders are seen, and no more when it has gone. */
 async function seeOne(t: Test, stage: LifeStage, scene: Scene, standing: Standing): Promise<void> {
   const name = newName();
-  const before = (await standing(scene)).sort();
+  const before = await readStill(scene, standing);
   const made = await scene.sandbox(['create', '-p', 'base-tools', '--engine', stage.engine, '--name', name, '--start']);
   t.teardown(() => removeNamed(scene, name));
   t.equal(made.status, 0, made.stderr);
@@ -66,7 +78,7 @@ export function proveCycles(stage: LifeStage, standing: Standing): void {
         const [first = ''] = await cycle(scene, stage.engine, `${base}-first`, 1);
         t.strictSame(await stage.listLeft(scene, `${first}-1`), []);
         await seeOne(t, stage, scene, standing);
-        const before = (await standing(scene)).sort();
+        const before = await readStill(scene, standing);
         const names = Array.from({ length: lanes }, (_, lane) => `${base}-${lane}`);
         const ended = await Promise.allSettled(names.map((name) => cycle(scene, stage.engine, name, each)));
         const ids = ended.flatMap((lane) => {
