@@ -46,3 +46,16 @@ export function renderCommand(words: readonly CommandWord[], end: string): strin
   const lines = words.map(renderOptional);
   return [...lines, ...(end === '' ? [] : [end])].join(' \\\n\t');
 }
+
+/**
+ * Shell text that waits for the process in the variable `name` to its end and sets `status`. A trapped signal ends wait(1) early (POSIX
+ * 2.11, "Signals and Error Handling"), hence once more while the process is there.
+ */
+export function renderWait(name: 'child' | 'client'): string {
+  return `status=0
+wait "$${name}" || status=$?
+while kill -0 "$${name}" 2>/dev/null; do
+	status=0
+	wait "$${name}" || status=$?
+done`;
+}

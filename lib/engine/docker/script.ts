@@ -1,6 +1,6 @@
 // Owns the script that the supervisor runs: it has a container made, admitted and started, and ends with it.
 import { renderFlags } from '../flags/render.ts';
-import { type LaunchVariable, quoteLiteral, renderWord, type ShellWord } from '../words.ts';
+import { type LaunchVariable, quoteLiteral, renderWait, renderWord, type ShellWord } from '../words.ts';
 import { client, type DockerScript, sayError } from './input.ts';
 import { ownFolder } from './lower.ts';
 
@@ -68,12 +68,7 @@ stop() {
 	${client(input)} kill --signal TERM "$name" </dev/null >/dev/null 2>&1 5>&- &
 }
 trap stop TERM
-status=0
-wait "$client" || status=$?
-while kill -0 "$client" 2>/dev/null; do
-	status=0
-	wait "$client" || status=$?
-done
+${renderWait('client')}
 kill "$gate" 2>/dev/null || :
 empty=1
 for leaf in ${leaves(input)}; do ! read -r _ <"$leaf/cgroup.procs" || empty=''; done

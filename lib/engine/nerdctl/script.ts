@@ -1,6 +1,6 @@
 // Owns the script that the supervisor runs: it has containerd run one container, and ends with it.
 import { renderFlags } from '../flags/render.ts';
-import { type LaunchVariable, quoteLiteral } from '../words.ts';
+import { type LaunchVariable, quoteLiteral, renderWait } from '../words.ts';
 import { client, idFile, type NerdctlScript, ownFolder, readStart, runAnnotation, tidy } from './input.ts';
 
 /** What the launcher passes, in this order; then `terminal`, where the program gets one. */
@@ -61,12 +61,7 @@ stop() {
 	kill -KILL "$client" 2>/dev/null || :
 }
 trap stop TERM
-status=0
-wait "$client" || status=$?
-while kill -0 "$client" 2>/dev/null; do
-	status=0
-	wait "$client" || status=$?
-done
+${renderWait('client')}
 empty=1
 for leaf in ${leaves}; do ! read -r _ <"$leaf/cgroup.procs" || empty=''; done
 if [ -n "$empty" ] && [ -e "$own/started" ] && [ ! -s "$own/said" ]; then

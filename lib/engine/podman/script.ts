@@ -1,7 +1,7 @@
 // Owns the two scripts that run podman: one outside, which passes signals on and judges the start, and one that is the
 // first process of the run's own user, mount and pid namespaces.
 import { renderFlags } from '../flags/render.ts';
-import { type LaunchVariable, quoteLiteral, renderWord } from '../words.ts';
+import { type LaunchVariable, quoteLiteral, renderWait, renderWord } from '../words.ts';
 import type { Lowered } from './lower.ts';
 
 export interface ScriptInput {
@@ -41,12 +41,7 @@ ${tools.setpriv} --pdeathsig KILL ${tools.unshare} $map --mount --propagation pr
 child=$!
 # unshare ignores TERM while it waits: the whole process group gets it, and podman hands it to the program.
 trap 'trap "" TERM; kill -TERM 0' TERM
-status=0
-wait "$child" || status=$?
-while kill -0 "$child" 2>/dev/null; do
-	status=0
-	wait "$child" || status=$?
-done
+${renderWait('child')}
 # podman's own failures have the statuses of programs that were not found; without this file no program was started.
 [ -s "$run_dir/started/pid" ] ||
 	printf '%s\\n' '{"level":"error","msg":"podman did not start it; what it said stands above"}' >>"$run_dir/log"

@@ -1,7 +1,7 @@
 // Owns the scripts of one execution in a sandbox of gVisor. The sentry goes on with a command whose runsc was killed: so one
 // brings it in and ends it when asked, and another, outside the groups of the execution, when nobody asks any more.
 import type { LiveRun } from '../types.ts';
-import { quoteLiteral } from '../words.ts';
+import { quoteLiteral, renderWait } from '../words.ts';
 
 export type EnterTool = 'runsc' | 'sh' | 'nsenter' | 'setsid' | 'mkfifo' | 'cat' | 'rm';
 
@@ -91,12 +91,7 @@ enter '
 ' sh "$id" "$execution" <&3 3<&- 8>&- &
 child=$!
 exec 3<&-
-status=0
-wait "$child" || status=$?
-while kill -0 "$child" 2>/dev/null; do
-	status=0
-	wait "$child" || status=$?
-done
+${renderWait('child')}
 # The watch may have been killed.
 trap '' PIPE
 echo ended >&8 2>/dev/null || :

@@ -1,6 +1,6 @@
 // Owns the two scripts that run runsc: one outside, which maps ids and passes signals on, and one that is the first process
 // of namespaces around runsc, whose end is the end of sentry, gofer and every stub.
-import { type LaunchVariable, quoteLiteral } from '../words.ts';
+import { type LaunchVariable, quoteLiteral, renderWait } from '../words.ts';
 import { toolsPlace } from './adapt.ts';
 
 type Tool =
@@ -110,12 +110,7 @@ else
 	${tools.newgidmap} "$first" $gids
 fi
 echo >&8
-status=0
-wait "$child" || status=$?
-while kill -0 "$child" 2>/dev/null; do
-	status=0
-	wait "$child" || status=$?
-done
+${renderWait('child')}
 exit "$status"
 `;
 }
@@ -159,12 +154,7 @@ ${tools.runsc} ${common.join(' ')} \\
 	--panic-log "$own/panic" run --bundle "$own" "$id" <&3 3<&- &
 child=$!
 exec 3<&-
-status=0
-wait "$child" || status=$?
-while kill -0 "$child" 2>/dev/null; do
-	status=0
-	wait "$child" || status=$?
-done
+${renderWait('child')}
 # Else its status would look like the program's own. A thread that it cannot have is the end of a sentry.
 if [ -s "$own/panic" ]; then
 	printf '%s\\n' '{"level":"error","msg":"gVisor'"'"'s kernel broke down, as it does when limits.pids leaves it no thread"}' >&5
