@@ -95,18 +95,18 @@ testAsBoth("the caller's terminal is as it was after any end, and the sandbox go
 });
 
 testAsBoth('without a terminal inside: input of several callers, and the end of it', async (t, scene) => {
-  const made = await makeShell(t, scene, 'echo ready; wc -c; exit 3', ['-i']);
+  const made = await makeShell(t, scene, 'dd bs=1 count=5 of=/dev/null 2>/dev/null; echo got; wc -c; exit 3', ['-i']);
   t.equal((await scene.sandbox(['start', made.name])).status, 0);
   const killed = scene.spawn(sandboxFile, ['attach', made.name], { input: 'open' });
   killed.child.stdin?.write('12345');
-  await new Promise((done) => setTimeout(done, 2000));
+  t.ok(await until(() => logText(scene, made).includes('got')));
   killed.child.kill('SIGKILL');
   await killed.ended;
   t.equal((await inspect(scene, made)).state.status, 'running', 'whoever is killed ends nothing');
   const ended = await scene.sandbox(['attach', made.name], { input: Buffer.alloc(300_000, 'x') });
-  t.match(ended, { status: 3, stdout: '300005\n', stderr: '' });
-  const again = await scene.sandbox(['start', '-a', made.name], { input: Buffer.from('four') });
-  t.match(again, { status: 3, stdout: 'ready\n4\n' });
+  t.match(ended, { status: 3, stdout: '300000\n', stderr: '' });
+  const again = await scene.sandbox(['start', '-a', made.name], { input: Buffer.from('12345four') });
+  t.match(again, { status: 3, stdout: 'got\n4\n' });
 });
 
 testAsBoth('Ctrl-C without a terminal inside leaves, and nobody attached holds nobody', async (t, scene) => {
