@@ -14,6 +14,8 @@ export interface LineLog {
   readonly kept: number;
   /** Bytes after which a file is set aside. */
   readonly rotateAt: number;
+  /** Of its files. Default 0600. */
+  readonly mode?: number | undefined;
 }
 
 /** Bytes; a longer line is not read. */
@@ -45,7 +47,7 @@ export function appendLines(log: LineLog, lines: readonly string[], rotate: bool
     if (size !== undefined && size >= log.rotateAt) rotateLines(log);
     const flags =
       constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const fd = openSync(file, flags, 0o600);
+    const fd = openSync(file, flags, log.mode ?? 0o600);
     try {
       const bytes = Buffer.from(`${lines.join('\n')}\n`);
       if (writeSync(fd, bytes) < bytes.length) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });

@@ -12,6 +12,10 @@ import { RunDoor } from './runDoor.ts';
 export interface BridgeOptions {
   /** Where the runs' folders go. It exists, and only its owner reaches it. */
   readonly folder: string;
+  /** The same folder as those who are given one of them know it. Default: `folder`. */
+  readonly shown?: string | undefined;
+  /** Before each run's id on the way to the proxy, where the runs of several callers meet. Default: nothing. */
+  readonly prefix?: string | undefined;
   /** Root's sandboxes pass it as another uid on the way to their mount. */
   readonly passed: boolean;
 }
@@ -73,17 +77,18 @@ class Doors implements Bridge {
   }
 
   async addRun(run: BridgedRun): Promise<{ folder: string }> {
-    const { folder: parent, passed } = this.options;
+    const { folder: parent, passed, shown = parent, prefix = '' } = this.options;
     if (this.doors.has(run.run)) throw new CofferdamError('ID_IN_USE', `the run ${run.run} has a way out already`);
     // Not the run's id: the path must stay short, and nobody who may only pass the folder above shall guess it.
-    const folder = join(parent, randomBytes(8).toString('hex'));
+    const name = randomBytes(8).toString('hex');
+    const folder = join(parent, name);
     const path = join(folder, 'proxy.sock');
     if (Buffer.byteLength(path) > longestPath) {
       throw new CofferdamError('HOST_UNPREPARED', `the path ${path} is too long for a socket`, {
         remedy: 'set XDG_RUNTIME_DIR to a short path, such as /run/user/UID',
       });
     }
-    const identity: RunIdentity = { ...run, number: randomBytes(6).readUIntBE(0, 6) };
+    const identity: RunIdentity = { ...run, run: `${prefix}${run.run}`, number: randomBytes(6).readUIntBE(0, 6) };
     const door = new RunDoor({
       run,
       identity,
@@ -102,7 +107,7 @@ class Doors implements Bridge {
       this.removeRun(run.run);
       throw cause;
     }
-    return { folder };
+    return { folder: join(shown, name) };
   }
 
   private count(): number {

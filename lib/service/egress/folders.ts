@@ -20,6 +20,8 @@ export interface EgressFolders {
   readonly startLock: string;
   /** What was let out and what was not, and what the daemon itself said. */
   readonly logs: string;
+  /** Of files in `logs`. Default: for their owner alone. */
+  readonly logMode?: number | undefined;
 }
 
 /** Where they are. Makes nothing. */
@@ -58,6 +60,6 @@ export function wallPlaces({ install }: Pick<Paths, 'install'>): FirewallPlaces 
 }
 
 /** Every request that came to the proxy, a line of JSON each: `access.log`, at most 24 MiB with its predecessors. */
-export function accessLog({ logs }: Pick<EgressFolders, 'logs'>): LineLog {
-  return { folder: logs, name: 'access', kept: 2, rotateAt: 8 << 20 };
+export function accessLog({ logs, logMode: mode }: Pick<EgressFolders, 'logs' | 'logMode'>): LineLog {
+  return { folder: logs, mode, name: 'access', kept: 2, rotateAt: 8 << 20 };
 }

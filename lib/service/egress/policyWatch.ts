@@ -7,6 +7,7 @@ import { followPolicyLink, type PolicySource, parsePolicy, readPolicyText } from
 import { type Enforced, liveGrants } from '../../policy/tightened.ts';
 
 export interface Adopted extends Enforced {
+  readonly text: string;
   /** `sha256:` and 64 hex digits over its text. */
   readonly digest: string;
 }
@@ -48,6 +49,7 @@ export class PolicyWatch {
     const text = readPolicyText(source);
     if (text === undefined) throw new CofferdamError('POLICY_MISSING', `there is no policy: ${source.file}`);
     const adopted = {
+      text,
       policy: parsePolicy(text, source.file),
       clock: this.clock(),
       digest: `sha256:${createHash('sha256').update(text).digest('hex')}`,

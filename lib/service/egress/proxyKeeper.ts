@@ -4,14 +4,17 @@ import { messageOf } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import { isTightened } from '../../policy/tightened.ts';
 import type { Bridge } from '../bridge/bridge.ts';
-import type { RunningSquid, SquidOptions } from '../squid/generation.ts';
+import type { RunningSquid } from '../squid/generation.ts';
 import type { Adopted } from './policyWatch.ts';
 
+/** A Squid of this process, or of another that runs them for it. */
+export type KeptSquid = Omit<RunningSquid, 'connections'>;
+
 export interface KeeperOptions {
-  readonly bridge: Bridge;
+  readonly bridge: Pick<Bridge, 'switchTo' | 'resetRuns'>;
   /** A folder for each Squid is made below. */
   readonly folder: string;
-  readonly start: (options: Pick<SquidOptions, 'policy' | 'clock' | 'folder'>) => Promise<RunningSquid>;
+  readonly start: (adopted: Adopted, folder: string) => Promise<KeptSquid>;
   /** Whether anybody needs it now: one that died is started again only then. */
   readonly isNeeded: () => boolean;
   readonly say: (text: string) => void;
@@ -19,7 +22,7 @@ export interface KeeperOptions {
 
 interface Generation {
   readonly number: number;
-  readonly squid: RunningSquid;
+  readonly squid: KeptSquid;
   readonly adopted: Adopted;
 }
 
@@ -38,7 +41,7 @@ export class ProxyKeeper {
   private closed = false;
   private queue: Promise<unknown> = Promise.resolve();
   private restarting: NodeJS.Timeout | undefined;
-  private readonly ending = new Set<RunningSquid>();
+  private readonly ending = new Set<KeptSquid>();
   /** Why there is none. */
   problem: string | null = 'the proxy has not been started';
 
@@ -62,9 +65,9 @@ export class ProxyKeeper {
     const before = this.generation;
     const number = ++this.made;
     const { start, folder, bridge } = this.options;
-    let squid: RunningSquid;
+    let squid: KeptSquid;
     try {
-      squid = await start({ policy: adopted.policy, clock: adopted.clock, folder: join(folder, String(number)) });
+      squid = await start(adopted, join(folder, String(number)));
     } catch (cause) {
       this.shut(messageOf(cause));
       this.tryAgain(adopted);
@@ -86,7 +89,7 @@ export class ProxyKeeper {
     this.end(before.squid, drainMs);
   }
 
-  private end(squid: RunningSquid, drain: number): void {
+  private end(squid: KeptSquid, drain: number): void {
     this.ending.add(squid);
     void squid.stop({ drainMs: drain }).finally(() => this.ending.delete(squid));
   }

@@ -49,6 +49,8 @@ export interface Answer {
 export interface StoreOptions {
   /** `<paths.state>/egress`. */
   readonly folder: string;
+  /** Of the log's files. Default: for their owner alone. */
+  readonly mode?: number | undefined;
   readonly now: () => number;
 }
 
@@ -103,11 +105,11 @@ export function recordAnswer({ folder, now }: StoreOptions, id: string, { answer
 
 /** Opens the log for its one owner. Its methods throw DISK_FULL and TOOL_FAILED. */
 export function openRequestStore(options: StoreOptions): RequestStore {
-  const { folder, now } = options;
+  const { folder, mode, now } = options;
   const runs = new Map<string, RunRequests>();
   const write = (...bodies: Body[]) => {
     const lines = bodies.map((body) => renderLine(now(), body));
-    if (lines.length > 0) appendLines(requestLog(folder), lines, true);
+    if (lines.length > 0) appendLines({ ...requestLog(folder), mode }, lines, true);
   };
   // The first time it is written, as denied once: what is read later is at least that.
   const find = (denial: Denial): Counted | undefined => {

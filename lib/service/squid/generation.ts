@@ -53,7 +53,7 @@ export interface RunningSquid {
   readonly numbers: PrincipalNumbers;
   /** Connections that it has open. */
   connections(): number;
-  /** Waits for its connections to end, at most `drainMs`, then ends it. Who stops it twice waits for the same end. */
+  /** Waits for its connections to end, at most `drainMs`, then ends it. Stopped twice it has the shorter time. */
   stop(how: { readonly drainMs: number }): Promise<void>;
   /** Settles when it has ended, whoever ended it, and its log has been read. */
   readonly exited: Promise<SquidExit>;
@@ -203,8 +203,9 @@ function handle(
   { pid, port, isOver }: Live,
 ): Pick<RunningSquid, 'connections' | 'stop'> {
   const connections = () => (isOver() ? 0 : countConnections(pid, port));
-  const end = async (drainMs: number) => {
-    for (const until = performance.now() + drainMs; connections() > 0 && performance.now() < until; ) await wait(50);
+  let until = Number.POSITIVE_INFINITY;
+  const end = async () => {
+    while (connections() > 0 && performance.now() < until) await wait(50);
     // What it still has to log, it logs; two seconds later there is no more waiting.
     child.kill('SIGTERM');
     const killer = setTimeout(() => child.kill('SIGKILL'), 3000);
@@ -215,7 +216,8 @@ function handle(
   return {
     connections,
     stop({ drainMs }) {
-      ending ??= end(drainMs);
+      until = Math.min(until, performance.now() + drainMs);
+      ending ??= end();
       return ending;
     },
   };

@@ -1,0 +1,106 @@
+// Owns answering at control sockets: a connection is the lease of the ways that it opened, and what it is told is one caller's alone.
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { CofferdamError } from '../../base/errors.ts';
+import { readLineMessages, writeMessage } from './lineSocket.ts';
+import { type EgressRequest, failureOf, requestSchema } from './protocol.ts';
+import type { WayKeeper } from './wayKeeper.ts';
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+export class ControlServer {
+  private readonly servers: Server[] = [];
+  private readonly sockets = new Set<Socket>();
+  private readonly onChange: () => void;
+
+  /** `onChange` is told when somebody comes or goes. */
+  constructor(onChange: () => void) {
+    this.onChange = onChange;
+  }
+
+  /** How many are connected. */
+  get size(): number {
+    return this.sockets.size;
+  }
+
+  /** Whoever reaches `path` is the caller whose ways `way` keeps. `mode` is the socket's. */
+  async listen(path: string, mode: number, way: WayKeeper): Promise<void> {
+    rmSync(path, { force: true });
+    const server = createServer((socket) => this.serve(socket, way));
+    await new Promise<void>((done, fail) => {
+      server.once('error', fail);
+      server.listen(path, () => {
+        server.off('error', fail).on('error', () => undefined);
+        done();
+      });
+    });
+    chmodSync(path, mode);
+    this.servers.push(server);
+  }
+
+  private serve(socket: Socket, way: WayKeeper): void {
+    this.sockets.add(socket);
+    this.onChange();
+    /** Runs whose way was opened by this connection, and ends with it. */
+    const opened = new Set<string>();
+    let turn: Promise<void> = Promise.resolve();
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      // Behind what is being opened for it right now.
+      void turn.then(async () => {
+        for (const run of opened) await way.end(run);
+        this.sockets.delete(socket);
+        this.onChange();
+      });
+    });
+    readLineMessages(socket, (line) => {
+      turn = turn.then(async () => {
+        const answer = await this.answer(line, way, opened);
+        if (!socket.destroyed) writeMessage(socket, answer);
+      });
+    });
+  }
+
+  private async answer(line: string, way: WayKeeper, opened: Set<string>): Promise<object> {
+    try {
+      const parsed = requestSchema.safeParse(parseJson(line));
+      if (!parsed.success) throw new CofferdamError('USAGE', `the way out was asked for something it does not know`);
+      return { ok: true, value: await this.act(parsed.data, way, opened) };
+    } catch (thrown) {
+      return { ok: false, error: failureOf(thrown) };
+    }
+  }
+
+  private async act(request: EgressRequest, way: WayKeeper, opened: Set<string>): Promise<unknown> {
+    switch (request.do) {
+      case 'run': {
+        const { id, tool, profile, asks } = request;
+        const opening = await way.open({ run: id, tool: tool ?? undefined, profile, asks });
+        opened.add(id);
+        return opening;
+      }
+      case 'end': {
+        // One's own alone: a connection says nothing about the runs of another.
+        const summary = opened.delete(request.id) ? await way.end(request.id) : undefined;
+        if (summary === undefined) throw new CofferdamError('RUN_UNKNOWN', `${request.id} has no way out`);
+        return summary;
+      }
+      case 'reload':
+        await way.refresh();
+        break;
+      case 'status':
+    }
+    return { pid: process.pid, ...way.status() };
+  }
+
+  close(): void {
+    for (const server of this.servers) server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
