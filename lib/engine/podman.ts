@@ -46,6 +46,7 @@ const passed = [
   'task',
   'job',
   'workspace',
+  'way_out',
   'root_uid',
   'root_gid',
   'program_uid',

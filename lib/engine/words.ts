@@ -11,6 +11,7 @@ export type LaunchVariable =
   | 'task'
   | 'job'
   | 'workspace'
+  | 'way_out'
   | 'timeout';
 
 /** One word of a command: text and variables, joined. */

@@ -41,6 +41,7 @@ export const templateVariables = {
   [placeholders.taskId]: 'task',
   [placeholders.jobId]: 'job',
   [placeholders.workspace]: 'workspace',
+  [placeholders.wayOut]: 'way_out',
 } as const;
 
 /** Token in the JSON text → variable that holds its JSON text. */

@@ -16,6 +16,7 @@ const packages = {
   nsenter: 'util-linux',
   podman: 'podman',
   runsc: 'runsc',
+  squid: 'squid',
   strace: 'strace',
 } as const;
 

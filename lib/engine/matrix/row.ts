@@ -90,7 +90,7 @@ export const noWayOut: Cell = {
   refuses: [
     {
       what: 'all of it',
-      why: 'the way out is proven with crun alone',
+      why: 'the way out is not proven with it',
       asked: ({ network }) => (network.mode === 'proxy' ? 'network.mode' : undefined),
     },
   ],

@@ -18,8 +18,7 @@ export interface ScriptInput {
 }
 
 function takeVariables(variables: readonly LaunchVariable[]): string {
-  const last = variables.length;
-  return [...variables.map((name, i) => `${name}=$${i + 1}`), `shift ${last}`].join('\n');
+  return [...variables.map((name, i) => `${name}=\${${i + 1}}`), `shift ${variables.length}`].join('\n');
 }
 
 /** Run by the supervisor. Pure. */
@@ -89,7 +88,7 @@ shift
 ${takeVariables(variables)}
 own=$run_dir/podman
 short=/tmp
-: "$task" "$job" "$workspace"
+: "$task" "$job" "$workspace" "$way_out"
 
 fail() {
 	printf 'sandbox: %s\\n' "$1" >&2

@@ -208,8 +208,11 @@ export const fieldProofs: Readonly<Record<Field, Proof>> = {
     checks: ['net.interfaces', 'net.routes', 'net.route-ipv4', 'net.host-loopback', 'net.host-abstract'],
   },
   'network.mode proxy': {
-    // Each of the three that make it, for itself: what is mounted and started inside, the door, and Squid.
+    // Real packets with each engine, and each of the three that make it for itself: what is started inside, the door, and Squid.
     elsewhere: [
+      'test/service/egress/way.system.test.ts',
+      'test/service/egress/root.system.test.ts',
+      'test/engine/podman-way.system.test.ts',
       'test/run/init-forward.test.ts',
       'test/service/bridge/bridge.test.ts',
       'test/service/squid-bypass.system.test.ts',

@@ -34,6 +34,7 @@ const variables = [
   'task',
   'job',
   'workspace',
+  'way_out',
   'root_uid',
   'root_gid',
   'program_uid',

@@ -1,13 +1,23 @@
 // Owns the stage of the way out's tests: a small internet in namespaces, and a plain user whose sandboxes have a way to it.
+<<<<<<< Updated upstream
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+=======
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+>>>>>>> Stashed changes
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Test } from 'tap';
 import { reachDaemon } from '../../../lib/service/egress/client.ts';
-import { egressFolders } from '../../../lib/service/egress/folders.ts';
+import { type EgressFolders, egressFolders } from '../../../lib/service/egress/folders.ts';
 import { statusSchema } from '../../../lib/service/egress/protocol.ts';
+<<<<<<< Updated upstream
 import { addresses, makeWorld, type World } from '../../firewall/world.ts';
 import { type Ended, type Scene, type Started, sandboxFile, sceneOf, until } from '../../system/scene.ts';
+=======
+import { addresses, makeWorld, type Owner, type World } from '../../firewall/world.ts';
+import { type Ended, type Scene, type Started, sandboxFile, sceneOf } from '../../system/scene.ts';
+import { findTraces } from '../../system/traces.ts';
+import { makeApart } from './apart.ts';
+>>>>>>> Stashed changes
 import { makeOffers } from './offers.ts';
 
 export const [one, two] = ['one.example.org', 'two.example.org'] as const;
@@ -17,6 +27,10 @@ export interface WayScene {
   readonly world: World;
   /** A folder with `ca.pem`, for --workspace. */
   readonly workspace: string;
+  /** Where the daemon's sockets are, as we see them. */
+  readonly folders: EgressFolders;
+  /** Words before a program that bring it to the internet and to these folders. */
+  readonly around: readonly string[];
   /** Options of `run`: a way out, and trust in the test's authority. */
   readonly options: readonly string[];
   writePolicy(text: string): void;
@@ -24,6 +38,8 @@ export interface WayScene {
   /** bin/sandbox where the internet is. */
   start(...words: string[]): Started;
   sandbox(...words: string[]): Promise<Ended>;
+  /** What is left of a run. */
+  traces(id: string): string[];
   status(): Promise<ReturnType<typeof statusSchema.parse> | undefined>;
   /** Lines of the log of what came to the proxy. */
   log(): readonly {
@@ -41,8 +57,7 @@ export function policy(text: string): string {
   return `dns: {servers: ["${addresses.dns4}"]}\n${text}`;
 }
 
-async function endDaemon(scene: Scene): Promise<void> {
-  const folders = egressFolders(scene.paths);
+async function endDaemon(folders: EgressFolders): Promise<void> {
   const daemon = await reachDaemon(folders).catch(() => undefined);
   if (daemon === undefined) return;
   const { pid } = await daemon.ask({ do: 'status' }, statusSchema);
@@ -52,15 +67,19 @@ async function endDaemon(scene: Scene): Promise<void> {
   if (!(await until(() => !existsSync(`/proc/${pid}`)))) throw new Error(`daemon ${pid} does not end`);
 }
 
-/** Makes it for one test; it goes with the test. */
-export async function makeWayScene(t: Test, caller: Scene['caller'] = 'plain user'): Promise<WayScene> {
+/** Makes it for one test; it goes with the test. Root has folders of its own for it, which nobody else sees. */
+export async function makeWayScene(t: Owner, caller: Scene['caller'] = 'plain user'): Promise<WayScene> {
   const scene = sceneOf(caller);
+  const apart = caller === 'root' ? await makeApart(t) : undefined;
+  const seen = (path: string) => `${apart?.root ?? ''}${path}`;
+  const paths = { ...scene.paths, run: seen(scene.paths.run), state: seen(scene.paths.state) };
+  const folders = egressFolders(paths);
   const folder = mkdtempSync(join(tmpdir(), 'cft-way-'));
   const world = makeWorld(t);
   t.teardown(async () => {
-    await endDaemon(scene);
+    await endDaemon(folders);
     rmSync(folder, { recursive: true, force: true });
-    rmSync(scene.paths.state, { recursive: true, force: true });
+    if (apart === undefined) rmSync(paths.state, { recursive: true, force: true });
   });
   const { root, certificate, authority } = makeOffers(folder, [one, two]);
   const names = Object.fromEntries([one, two].map((name) => [name, addresses.public4]));
@@ -76,41 +95,41 @@ export async function makeWayScene(t: Test, caller: Scene['caller'] = 'plain use
   const named = Object.entries(scene.env).map(([name, value]) => `${name}=${value}`);
   const who = scene.uid === 0 ? [] : [`--reuid=${scene.uid}`, `--regid=${scene.gid}`, '--init-groups'];
   const root0 = sceneOf('root');
+  const around = ['/usr/bin/nsenter', `--net=/run/netns/${world.hostName}`, ...(apart?.enter ?? [])];
   const start = (...words: string[]) =>
-    root0.spawn('/usr/bin/nsenter', [
-      `--net=/run/netns/${world.hostName}`,
-      '/usr/bin/setpriv',
-      ...who,
-      '/usr/bin/env',
-      '-i',
-      '-C',
-      scene.home,
-      ...named,
-      sandboxFile,
-      ...words,
+    root0.spawn('/usr/bin/env', [
+      ...around,
+      ...['/usr/bin/setpriv', ...who, '/usr/bin/env', '-i', '-C', scene.home, ...named, sandboxFile, ...words],
     ]);
-  const file = '.config/cofferdam/firewall.yaml';
+  const file =
+    apart === undefined ? join(scene.home, '.config/cofferdam/firewall.yaml') : seen('/etc/cofferdam/firewall.yaml');
   return {
     scene,
     world,
     workspace,
+    folders,
+    around,
     options: [
       ...['--network', 'proxy', '--workspace', `${workspace}:ro`],
       ...trust.flatMap((name) => ['--env', `${name}=/workspace/ca.pem`]),
     ],
-    writePolicy: (text) => void scene.write(file, text),
-    removePolicy: () => rmSync(join(scene.home, file), { force: true }),
+    writePolicy: (text) => {
+      if (apart === undefined) scene.write('.config/cofferdam/firewall.yaml', text);
+      else writeFileSync(file, text);
+    },
+    removePolicy: () => rmSync(file, { force: true }),
     start,
     sandbox: (...words) => start(...words).ended,
+    traces: (id) => findTraces(paths, scene.uid, id),
     async status() {
-      const daemon = await reachDaemon(egressFolders(scene.paths));
+      const daemon = await reachDaemon(folders);
       if (daemon === undefined) return undefined;
       const status = await daemon.ask({ do: 'status' }, statusSchema);
       daemon.close();
       return status;
     },
     log() {
-      const { logs } = egressFolders(scene.paths);
+      const { logs } = folders;
       return readdirSync(logs)
         .filter((name) => name === 'access.log')
         .flatMap((name) => readFileSync(join(logs, name), 'utf8').trim().split('\n'))

@@ -3,19 +3,20 @@
 set -eu
 namespace=$1
 shift
-run_dir=$1
-id=$2
-task=$3
-job=$4
-workspace=$5
-root_uid=$6
-root_gid=$7
-program_uid=$8
-program_gid=$9
-shift 9
+run_dir=${1}
+id=${2}
+task=${3}
+job=${4}
+workspace=${5}
+way_out=${6}
+root_uid=${7}
+root_gid=${8}
+program_uid=${9}
+program_gid=${10}
+shift 10
 own=$run_dir/podman
 short=/tmp
-: "$task" "$job" "$workspace"
+: "$task" "$job" "$workspace" "$way_out"
 
 fail() {
 	printf 'sandbox: %s\n' "$1" >&2
