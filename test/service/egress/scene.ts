@@ -1,23 +1,14 @@
 // Owns the stage of the way out's tests: a small internet in namespaces, and a plain user whose sandboxes have a way to it.
-<<<<<<< Updated upstream
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-=======
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
->>>>>>> Stashed changes
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { reachDaemon } from '../../../lib/service/egress/client.ts';
 import { type EgressFolders, egressFolders } from '../../../lib/service/egress/folders.ts';
 import { statusSchema } from '../../../lib/service/egress/protocol.ts';
-<<<<<<< Updated upstream
-import { addresses, makeWorld, type World } from '../../firewall/world.ts';
-import { type Ended, type Scene, type Started, sandboxFile, sceneOf, until } from '../../system/scene.ts';
-=======
 import { addresses, makeWorld, type Owner, type World } from '../../firewall/world.ts';
-import { type Ended, type Scene, type Started, sandboxFile, sceneOf } from '../../system/scene.ts';
+import { type Ended, type Scene, type Started, sandboxFile, sceneOf, until } from '../../system/scene.ts';
 import { findTraces } from '../../system/traces.ts';
 import { makeApart } from './apart.ts';
->>>>>>> Stashed changes
 import { makeOffers } from './offers.ts';
 
 export const [one, two] = ['one.example.org', 'two.example.org'] as const;
