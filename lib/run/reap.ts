@@ -36,6 +36,9 @@ interface Request {
   readonly now: number;
 }
 
+/** A launcher writes the bundle beside the folder of its run, which is made later and takes it in. */
+const bundleEnd = '.json';
+
 // A record that says nothing may be one that is being written; nothing takes longer than this.
 const settleMs = 10_000;
 
@@ -110,6 +113,7 @@ class Reaping {
       for (const leaf of new Set(parents.map((parent) => join(parent, id))))
         if (!(await removeLeaf(leaf))) return `processes are left in ${leaf}`;
       await removeRunFolder(join(folders.runs, id));
+      rmSync(join(folders.runs, `${id}${bundleEnd}`), { force: true });
       freeSlots(folders.slots, this.listed, id);
       return undefined;
     } catch (error) {
@@ -164,7 +168,10 @@ class Reaping {
   /** What has no record: `runs` was listed before the records were. */
   async freeOrphans(runs: readonly BytePath[], recorded: ReadonlySet<string>): Promise<void> {
     const { folders, quarantine } = this.request;
-    for (const name of runs.filter((name) => !recorded.has(name)))
+    const idOf = (name: BytePath) => (name.endsWith(bundleEnd) ? name.slice(0, -bundleEnd.length) : name);
+    // What was freed may stand there once more, for a new run of that id.
+    const known = new Set([...recorded, ...this.freed]);
+    for (const name of runs.filter((name) => !known.has(idOf(name))))
       await removeRunFolder(pathOf(folders.runs, name)).catch((error: unknown) =>
         this.stuck.push({ id: showPath(name), why: printable(messageOf(error), 400) }),
       );

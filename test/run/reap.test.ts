@@ -100,6 +100,15 @@ test('a run folder without a record is removed, a link in its place never follow
   t.equal(readFileSync(join(outside, 'kept'), 'utf8'), 'x');
 });
 
+test('the bundle that a launcher wrote before its folder was made stays while that lives, and goes with it', async (t) => {
+  const folders = makeFolders(t);
+  for (const id of ['live', 'dead'])
+    addRun(folders, id, id === 'live' ? 7 : 8, id === 'live' ? liveLine(id) : deadLine(id));
+  for (const id of ['live', 'dead', 'orphan']) writeFileSync(join(folders.runs, `${id}.json`), '{}');
+  t.match(await reapRuns(folders, undefined, Date.now()), { freed: ['dead'], stuck: [], quarantined: [] });
+  t.same(readdirSync(folders.runs), ['live', 'live.json']);
+});
+
 test('what cannot be moved aside is told and keeps nothing else from being freed', async (t) => {
   const folders = makeFolders(t);
   writeFileSync(join(dirname(folders.records), 'quarantine'), 'a file where the folder should be');
