@@ -74,7 +74,7 @@ export function createSandboxCommand(context: CliContext): Command {
       'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
     )
     .option('-i, --interactive', 'its program takes what sandbox attach passes on; otherwise its input is empty')
-    .option('-t, --tty', 'its program gets a terminal of its own (crun)')
+    .option('-t, --tty', 'its program gets a terminal of its own')
     .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
     .option('-l, --label <name=value>', 'label, to find it by; repeatable', collect, [])
     .option(

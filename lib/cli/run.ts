@@ -160,7 +160,7 @@ export function runCommand(context: CliContext): Command {
         [],
       )
       .option('-i, --stdin', 'pass our standard input on; otherwise the program has an empty one')
-      .option('-t, --tty', 'give the program a terminal of its own; with -i it is used through ours (crun)')
+      .option('-t, --tty', 'give the program a terminal of its own; with -i it is used through ours')
       .option('--timeout <duration>', 'wall-clock limit, such as 30s or 5m')
       .option('--memory <size>', 'memory and swap, such as 512m')
       .option('--cpus <number>', 'cores, such as 0.5')

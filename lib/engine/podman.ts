@@ -8,7 +8,8 @@ import { findInitInLeaf } from './inits.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
 import { renderContainersConf, renderStorageConf } from './podman/config.ts';
 import { lowerSpec } from './podman/lower.ts';
-import { renderInside, renderOutside } from './podman/script.ts';
+import { renderRuntime } from './podman/runtime.ts';
+import { renderInside, renderOutside, terminalRuntime } from './podman/script.ts';
 import { findTool, requireTool } from './tools.ts';
 import type { Engine, EngineCommand, EngineInput, EngineProbe } from './types.ts';
 import { type ShellWord, variable } from './words.ts';
@@ -51,6 +52,7 @@ const passed = [
   'root_gid',
   'program_uid',
   'program_gid',
+  'terminal',
 ] as const;
 
 function command({ spec, probe: found, planDirectory }: EngineInput): EngineCommand {
@@ -83,6 +85,7 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
       'storage.conf': renderStorageConf(),
       'seccomp.json': `${JSON.stringify(engineSeccomp(spec.linux.seccomp), null, 1)}\n`,
     },
+    programs: { [terminalRuntime]: renderRuntime(tools) },
   };
 }
 

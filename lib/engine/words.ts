@@ -12,7 +12,9 @@ export type LaunchVariable =
   | 'job'
   | 'workspace'
   | 'way_out'
-  | 'timeout';
+  | 'timeout'
+  /** `1` where the program gets a terminal, else empty. */
+  | 'terminal';
 
 /** One word of a command: text and variables, joined. */
 export type ShellWord = string | readonly (string | { readonly variable: LaunchVariable })[];
@@ -40,6 +42,15 @@ export function renderWord(word: ShellWord): string {
 function renderOptional(word: CommandWord): string {
   if (typeof word === 'string' || !('terminal' in word)) return renderWord(word);
   return `\${terminal:+${word.terminal.map(renderWord).join(' ')}}`;
+}
+
+/** Whether a command can give its program a terminal. */
+export function givesTerminal(words: readonly CommandWord[]): boolean {
+  return words.some((word) => {
+    if (typeof word === 'string') return false;
+    if ('terminal' in word) return true;
+    return word.some((part) => typeof part !== 'string' && part.variable === 'terminal');
+  });
 }
 
 /** A command over several lines, one word each, ended by `end` (a literal piece of shell, such as `"$@"`). */

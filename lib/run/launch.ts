@@ -2,7 +2,7 @@
 import type { CgroupParents } from '../engine/cgroup.ts';
 import { boundsSwap, type Controller, leafWrites, oomFile, parentOf, pidsFile } from '../engine/cgroup.ts';
 import type { EngineCommand } from '../engine/types.ts';
-import { quoteLiteral, renderCommand, renderWord } from '../engine/words.ts';
+import { givesTerminal, quoteLiteral, renderCommand, renderWord } from '../engine/words.ts';
 import type { Profile } from '../profile/schema.ts';
 import { splitTemplate } from '../spec/placeholders.ts';
 import { countSlots, type HostIds, idArithmetic, type ProgramIds } from '../spec/uidmap.ts';
@@ -216,7 +216,7 @@ export function renderLaunch(input: LaunchInput): string {
       default_timeout: input.profile.limits.timeout,
       most_timeout: input.mostTimeout,
       default_idle: input.profile.limits.idle ?? 0,
-      makes_terminal: input.command.words.some((word) => typeof word === 'object' && 'terminal' in word) ? 1 : '',
+      makes_terminal: givesTerminal(input.command.words) ? 1 : '',
       port_count: input.profile.ports.length,
     }),
     shellFunction('map_ids', [idArithmetic(ids, input.program)]),

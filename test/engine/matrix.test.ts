@@ -39,7 +39,7 @@ test('refuses what an engine cannot do, naming field, engine and those that can'
   t.throws(ask({ collectsArtifacts: true }), { code: 'ENGINE_CANNOT', message: /artifacts/ });
   t.throws(ask({ terminal: true }), {
     code: 'ENGINE_CANNOT',
-    message: /^docker cannot enforce -t: .*; crun and nerdctl can$/,
+    message: /^docker cannot enforce -t: .*; crun, podman and nerdctl can$/,
   });
   t.throws(ask({ callerUid: 1000 }), { code: 'ENGINE_CANNOT', message: /the uid 1000 of the caller/ });
 });

@@ -1,6 +1,6 @@
 // Owns what podman enforces: what its flags say, and what our script mounts before it starts.
 import { formatSize } from '../../base/units.ts';
-import { type EngineMatrix, noPorts, noTerminal, ours, type Refused } from './row.ts';
+import { type EngineMatrix, noPorts, ours, type Refused } from './row.ts';
 
 /** podman's client and monitor live in the sandbox's own control group: what they need at the least. */
 const leastMemory = 96 * 1024 ** 2;
@@ -68,7 +68,7 @@ export const podmanMatrix: EngineMatrix = {
   'limits.timeout, idle': ours.timeout,
   'limits.enforce best-effort': ours.readBack,
   output: ours.output,
-  '-t': noTerminal,
+  '-t': { by: 'supervisor, pty of the sandbox' },
   env: { ...flag, lacks: [{ why: 'podman: the environment has HOSTNAME=sandbox, too', checks: ['leak.environment'] }] },
   'network.mode none': flag,
   'network.mode proxy': { by: 'flag; mount of our script, init, bridge, Squid' },

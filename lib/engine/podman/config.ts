@@ -1,6 +1,8 @@
 // Owns podman's configuration for our runs. Complete, so that nothing of the host's or the user's own adds a device, a
 // mount, a variable or a hook (containers.conf(5): CONTAINERS_CONF replaces all other files).
 
+import { terminalRuntime } from './script.ts';
+
 export interface ConfiguredTools {
   readonly crun: string;
   readonly conmon: string;
@@ -40,8 +42,13 @@ hooks_dir = []
 lock_type = "file"
 runtime = "crun"
 
+# Those that leave control groups alone when told to. It reads the first name, whatever its manual says (4.3); newer ones the second.
+runtime_supports_nocgroup = ["crun", "${terminalRuntime}"]
+runtime_supports_nocgroups = ["crun", "${terminalRuntime}"]
+
 [engine.runtimes]
 crun = ["${crun}"]
+${terminalRuntime} = ["/tmp/plan/${terminalRuntime}"]
 
 [network]
 `;

@@ -4,6 +4,9 @@ import { renderFlags } from '../flags/render.ts';
 import { type LaunchVariable, quoteLiteral, renderWait, renderWord } from '../words.ts';
 import type { Lowered } from './lower.ts';
 
+/** The file of the plan that podman runs in the place of crun, where the program gets a terminal. */
+export const terminalRuntime = 'podman-runtime';
+
 export interface ScriptInput {
   /** Absolute paths. */
   readonly tools: Readonly<
@@ -65,7 +68,7 @@ function renderRun(input: ScriptInput & Lowered): string {
   const mounts = targets.map((target, at) => `--mount type=bind,src="$short/mounts/${at}",${quoteLiteral(target)}`);
   const lines = [
     `exec ${tools.podman} --root ${below('store')} --runroot ${below('state')} --tmpdir ${below('tmp')}`,
-    `--default-mounts-file /dev/null --log-level error --runtime ${tools.crun} --runtime-flag root=${below('crun')}`,
+    `--default-mounts-file /dev/null --log-level error --runtime "$runtime" --runtime-flag root=${below('crun')}`,
     'run --rm --interactive --pull never --cgroups=disabled --sdnotify ignore --systemd=false --passwd=false --no-hosts',
     `--image-volume ignore --unsetenv HOSTNAME --name "cofferdam-$id" --label "cofferdam.run=$id" --pidfile ${below('started/pid')}`,
     `--security-opt seccomp=${below('plan/seccomp.json')}`,
@@ -137,6 +140,12 @@ ${tools.mount} -t overlay -o ro,nosuid,nodev,lowerdir=link:${quoteLiteral(rootfs
 bind ${quoteLiteral(planDirectory)} "$own/plan" ro
 ${tools.mount} --bind "$run_dir/started" "$own/started"
 ${prepared.map(prepareMount).join('\n')}
+runtime=${tools.crun}
+if [ -n "$terminal" ]; then
+	runtime=${terminalRuntime}
+	: >"$own/tty"
+	${tools.mount} --bind "$run_dir/tty" "$own/tty"
+fi
 ${boundsProcesses ? '' : readProcesses}
 # podman takes no path of more than 50 characters for its state, and root inside must pass all its folders. The current
 # folder may lie below what this hides.

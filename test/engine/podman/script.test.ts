@@ -7,6 +7,7 @@ import { runTool } from '../../../lib/base/exec.ts';
 import { engineSeccomp } from '../../../lib/engine/flags/seccomp.ts';
 import { renderContainersConf } from '../../../lib/engine/podman/config.ts';
 import { lowerSpec } from '../../../lib/engine/podman/lower.ts';
+import { renderRuntime } from '../../../lib/engine/podman/runtime.ts';
 import { renderInside, renderOutside } from '../../../lib/engine/podman/script.ts';
 import { matchGolden } from '../../golden.ts';
 import { sampleTemplate } from './sample.ts';
@@ -39,6 +40,7 @@ const variables = [
   'root_gid',
   'program_uid',
   'program_gid',
+  'terminal',
 ] as const;
 const script = { tools, planDirectory: '/plan', variables };
 const cannot = (field: string) => new CofferdamError('ENGINE_CANNOT', field);
@@ -51,6 +53,7 @@ const texts: Record<string, string> = {
   'outside.sh': renderOutside(script),
   'inside.sh': renderInside({ ...script, ...lowerSpec(sampleTemplate(), { cannot }) }),
   'inside-rw.sh': renderInside({ ...script, ...lowerSpec(sampleTemplate('rw'), { cannot }) }),
+  'runtime.sh': renderRuntime(tools),
 };
 
 test('the scripts are what was reviewed', async (t) => {

@@ -13,7 +13,8 @@ root_uid=${7}
 root_gid=${8}
 program_uid=${9}
 program_gid=${10}
-shift 10
+terminal=${11}
+shift 11
 own=$run_dir/podman
 short=/tmp
 : "$task" "$job" "$workspace" "$way_out"
@@ -73,6 +74,12 @@ make_tmpfs 2 nosuid,nodev,noexec,size=16777216,nr_inodes=16384,mode=0755,uid="$p
 make_tmpfs 3 nosuid,nodev,size=268435456,nr_inodes=65536,mode=0755,uid="$program_uid",gid="$program_gid"
 make_tmpfs 4 nosuid,nodev,noexec,size=67108864,nr_inodes=2024,mode=0755,uid="$program_uid",gid="$program_gid"
 make_bind 5 /var/lib/cofferdam/init/tini nosuid,nodev,ro
+runtime=/usr/bin/crun
+if [ -n "$terminal" ]; then
+	runtime=podman-runtime
+	: >"$own/tty"
+	/usr/bin/mount --bind "$run_dir/tty" "$own/tty"
+fi
 while read -r _ name _ hard _; do
 	[ "$name" != processes ] || processes=$hard
 done </proc/self/limits
@@ -84,7 +91,7 @@ cd /
 /usr/bin/mount --rbind "$own" "$short"
 export HOME="$short" CONTAINERS_CONF="$short/plan/containers.conf" CONTAINERS_STORAGE_CONF="$short/plan/storage.conf"
 exec /usr/bin/podman --root "$short/store" --runroot "$short/state" --tmpdir "$short/tmp" \
-	--default-mounts-file /dev/null --log-level error --runtime /usr/bin/crun --runtime-flag root="$short/crun" \
+	--default-mounts-file /dev/null --log-level error --runtime "$runtime" --runtime-flag root="$short/crun" \
 	run --rm --interactive --pull never --cgroups=disabled --sdnotify ignore --systemd=false --passwd=false --no-hosts \
 	--image-volume ignore --unsetenv HOSTNAME --name "cofferdam-$id" --label "cofferdam.run=$id" --pidfile "$short/started/pid" \
 	--security-opt seccomp="$short/plan/seccomp.json" \
