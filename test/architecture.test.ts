@@ -50,7 +50,7 @@ function sources(): string[] {
 function imports(file: string): Import[] {
   const found: Import[] = [];
   const text = readFileSync(join(lib, file), 'utf8');
-  for (const match of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+  for (const match of text.matchAll(/(?:from|import|onDemand<[^>]+>)\s*\(?\s*'([^']+)'/g)) {
     found.push({ file, from: match[1] ?? '', line: text.slice(0, match.index).split('\n').length });
   }
   return found;

@@ -1,8 +1,11 @@
-// Owns starting processes: the only file that imports execa. argv arrays only; the child gets the environment it is given.
+// Owns starting processes: the only file that loads execa. argv arrays only; the child gets the environment it is given.
 import type { Readable } from 'node:stream';
-import { type ExecaError, execa, execaSync } from 'execa';
+import type * as Execa from 'execa';
 import { CofferdamError } from './errors.ts';
+import { onDemand } from './onDemand.ts';
 import { printable } from './printable.ts';
+
+const library = onDemand<typeof Execa>('execa');
 
 export interface ExecOptions {
   /** The child's whole environment besides a fixed PATH and LANG. Nothing is inherited. */
@@ -78,7 +81,7 @@ function judge(file: string, args: readonly string[], raw: RawResult, options: E
     'TOOL_FAILED',
     `${[file, ...args.slice(0, 2)].join(' ')} ${why}${last === '' ? '' : `: ${printable(last, 400)}`}`,
     {
-      cause: raw as unknown as ExecaError,
+      cause: raw as unknown as Execa.ExecaError,
     },
   );
 }
@@ -92,13 +95,13 @@ function refuseNul(file: string, args: readonly string[]): void {
 /** Runs a host tool to its end. Throws TOOL_FAILED when it cannot start, times out, or exits otherwise than accepted; ARGUMENT_INVALID for a NUL. */
 export async function runTool(file: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   refuseNul(file, args);
-  return judge(file, args, await execa(file, args, childOptions(options)), options);
+  return judge(file, args, await library().execa(file, args, childOptions(options)), options);
 }
 
 /** As runTool, blocking: for the few places before anything runs. */
 export function runToolSync(file: string, args: readonly string[], options: ExecOptions = {}): ExecResult {
   refuseNul(file, args);
-  return judge(file, args, execaSync(file, args, childOptions(options)), options);
+  return judge(file, args, library().execaSync(file, args, childOptions(options)), options);
 }
 
 export interface Streamed {
@@ -159,7 +162,7 @@ export function streamTool(file: string, args: readonly string[], options: Strea
     to === 'inherit' ? ('inherit' as const) : ('pipe' as const);
   const { stdin: given } = options;
   const stdin = given === 'inherit' || given === 'ignore' || isIterable(given) ? given : 'pipe';
-  const child = execa(file, args, {
+  const child = library().execa(file, args, {
     env: { ...options.env },
     extendEnv: false,
     reject: false,
@@ -217,7 +220,7 @@ export interface DetachedOptions {
 /** Starts a child in a session of its own, in the root folder: it outlives us, and holds nothing of ours but these files. */
 export function startDetached(file: string, args: readonly string[], options: DetachedOptions): Detached {
   refuseNul(file, args);
-  const child = execa(file, args, {
+  const child = library().execa(file, args, {
     env: { ...options.env },
     extendEnv: false,
     reject: false,

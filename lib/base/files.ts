@@ -1,5 +1,4 @@
 // Owns writing files so that a reader sees the old one or the new one, never half of it, and reading with bounds.
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -14,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CofferdamError, errnoOf, messageOf } from './errors.ts';
+import { randomHex } from './ids.ts';
 import { printable } from './printable.ts';
 
 /** Makes `directory` and its parents, mode 0700 unless told otherwise. */
@@ -37,7 +37,7 @@ export function diskError(cause: unknown, what: string): CofferdamError {
  * stays. Throws DISK_FULL or TOOL_FAILED.
  */
 export function writeFileAtomic(file: string, content: string | Uint8Array, mode = 0o600): void {
-  const beside = `${file}.${randomBytes(6).toString('hex')}.new`;
+  const beside = `${file}.${randomHex(6)}.new`;
   ensureDirectory(dirname(file));
   try {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

@@ -1,5 +1,4 @@
 // Owns the form of ids of runs, tasks and jobs. crun itself takes `a b`, so the check is ours (DESIGN.md, isolation gaps).
-import { randomBytes } from 'node:crypto';
 import { CofferdamError } from './errors.ts';
 import { printable } from './printable.ts';
 
@@ -11,7 +10,12 @@ export function checkId(id: string, what: string): string {
   return id;
 }
 
+/** `bytes` of the kernel's randomness in hex. The global `crypto` is loaded at its first use, node:crypto with its import. */
+export function randomHex(bytes: number): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString('hex');
+}
+
 /** A fresh run id: `r` and 16 hex digits of the kernel's randomness. */
 export function newRunId(): string {
-  return `r${randomBytes(8).toString('hex')}`;
+  return `r${randomHex(8)}`;
 }

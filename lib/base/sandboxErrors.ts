@@ -23,6 +23,11 @@ export const sandboxErrors = {
       'The profile or image of a sandbox is another than when it was created, so that a start would make another one.',
     remedy: 'make it anew: sandbox rm NAME, sandbox create',
   },
+  SANDBOX_NEWER: {
+    exit: 125,
+    meaning: 'A sandbox is kept in a form that only a newer version of Cofferdam knows. This one leaves it as it is.',
+    remedy: 'use the version that made it; meanwhile the other sandboxes can be used',
+  },
   LOGS_DAMAGED: {
     exit: 125,
     meaning: 'The log of a sandbox is not one that its supervisor wrote.',

@@ -1,7 +1,12 @@
 // Owns reading YAML with a place for every key; yamlEdit.ts changes it. No other file imports the yaml package.
-import { type Document, isAlias, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import type * as Yaml from 'yaml';
+import type { Document } from 'yaml';
 import { CofferdamError } from './errors.ts';
+import { onDemand } from './onDemand.ts';
 import { printable } from './printable.ts';
+
+/** The package; only yamlEdit.ts takes it from here. */
+export const yaml = onDemand<typeof Yaml>('yaml');
 
 export type KeyPath = readonly (string | number)[];
 
@@ -25,6 +30,7 @@ function findTrap(document: Document.Parsed): Fault | undefined {
     return { offset: 0, text: 'only YAML 1.2 is read' };
   }
   let trap: Fault | undefined;
+  const { isAlias, isMap, visit } = yaml();
   visit(document, {
     Node: (_key, node, path) => {
       const offset = node.range?.[0] ?? 0;
@@ -46,6 +52,7 @@ function findTrap(document: Document.Parsed): Fault | undefined {
 
 function findKeyTrap(items: readonly unknown[]): Fault | undefined {
   // Our own check of duplicates: the package compares each key with each (quadratic), and takes 1 and "1" for two keys.
+  const { isNode, isPair, isScalar } = yaml();
   const seen = new Set<string>();
   for (const item of items) {
     const key = isPair(item) ? item.key : undefined;
@@ -60,6 +67,7 @@ function findKeyTrap(items: readonly unknown[]): Fault | undefined {
 }
 
 function locate(document: Document.Parsed, path: KeyPath): number {
+  const { isMap, isNode, isScalar } = yaml();
   let node: unknown = document.contents;
   let offset = document.contents?.range?.[0] ?? 0;
   for (const step of path) {
@@ -83,6 +91,7 @@ function locate(document: Document.Parsed, path: KeyPath): number {
  * an empty file (a lost one, rather than a wish for defaults) are refused. Throws YAML_INVALID with file:line:column.
  */
 export function parseYaml(text: string, file: string): Located {
+  const { LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);

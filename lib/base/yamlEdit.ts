@@ -1,9 +1,9 @@
 // Owns changing a list in a YAML text by splicing: every byte that is not of the change stays, comments and layout too.
 import { isDeepStrictEqual } from 'node:util';
-import { isMap, isNode, isPair, isScalar, isSeq, type Pair, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
+import type { Pair, YAMLMap, YAMLSeq } from 'yaml';
 import { CofferdamError, messageOf } from './errors.ts';
 import { printable } from './printable.ts';
-import { parseYaml } from './yaml.ts';
+import { parseYaml, yaml } from './yaml.ts';
 import { blockItem, blockKeys, flowItem, flowKeys, type Item } from './yamlItem.ts';
 
 type Splice = { readonly from: number; readonly to: number; readonly text: string };
@@ -18,12 +18,12 @@ class Place {
   }
 
   start(node: unknown): number {
-    return (isNode(node) ? node.range?.[0] : undefined) ?? 0;
+    return (yaml().isNode(node) ? node.range?.[0] : undefined) ?? 0;
   }
 
   /** Where the value ends, without the blanks and line ends that a block value takes with it. */
   end(node: unknown): number {
-    const end = (isNode(node) ? node.range?.[1] : undefined) ?? 0;
+    const end = (yaml().isNode(node) ? node.range?.[1] : undefined) ?? 0;
     return this.text.slice(0, end).trimEnd().length;
   }
 
@@ -57,21 +57,21 @@ class Place {
 }
 
 function findPair(map: YAMLMap, key: string): Pair | undefined {
-  return map.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
+  return map.items.find((item) => yaml().isScalar(item.key) && String(item.key.value) === key);
 }
 
 function insertInFlow(place: Place, collection: YAMLMap | YAMLSeq, text: string): Splice {
   const last = collection.items.at(-1);
-  const node = isPair(last) ? (last.value ?? last.key) : last;
+  const node = yaml().isPair(last) ? (last.value ?? last.key) : last;
   const at = node === undefined ? place.start(collection) + 1 : place.end(node);
-  const padding = node === undefined && isMap(collection) ? ' ' : '';
+  const padding = node === undefined && yaml().isMap(collection) ? ' ' : '';
   return { from: at, to: at, text: node === undefined ? `${padding}${text}${padding}` : `, ${text}` };
 }
 
 function planAppend(place: Place, contents: unknown, path: readonly string[], item: Item): Splice {
   let node = contents;
   for (const [depth, key] of path.entries()) {
-    if (!isMap(node)) {
+    if (!yaml().isMap(node)) {
       const end = place.text.trimEnd().length;
       if (node !== null || depth > 0) throw new TypeError('not a map');
       const text = blockKeys(path, item, '', place.eol);
@@ -85,7 +85,7 @@ function planAppend(place: Place, contents: unknown, path: readonly string[], it
     }
     node = pair.value;
   }
-  if (!isSeq(node)) throw new TypeError('not a list');
+  if (!yaml().isSeq(node)) throw new TypeError('not a list');
   if (node.flow === true) return insertInFlow(place, node, flowItem(item));
   return place.below(place.end(node), blockItem(item, place.indent(place.start(node)), place.eol));
 }
@@ -94,10 +94,10 @@ function planRemove(place: Place, contents: unknown, path: readonly string[], in
   let node = contents;
   let key: unknown;
   for (const step of path) {
-    const pair = isMap(node) ? findPair(node, step) : undefined;
+    const pair = yaml().isMap(node) ? findPair(node, step) : undefined;
     [node, key] = [pair?.value, pair?.key];
   }
-  if (!isSeq(node)) throw new TypeError('not a list');
+  if (!yaml().isSeq(node)) throw new TypeError('not a list');
   const item = node.items[index];
   const [start, end] = [place.start(item), place.end(item)];
   if (node.flow === true) {
@@ -151,7 +151,7 @@ function editText(
   const before = text.trim() === '' ? {} : parseYaml(text, file).value;
   let after: string;
   try {
-    const { contents } = parseDocument(text, {
+    const { contents } = yaml().parseDocument(text, {
       version: '1.2',
       schema: 'core',
       uniqueKeys: false,
@@ -193,10 +193,10 @@ export function removeFromList(edit: Edit, index: number): string {
 }
 
 function planWord(place: Place, contents: unknown, key: string, word: string | undefined): Splice[] {
-  if (contents !== null && (!isMap(contents) || contents.flow === true))
+  if (contents !== null && (!yaml().isMap(contents) || contents.flow === true))
     throw new TypeError('not a map in block style');
-  const pair = isMap(contents) ? findPair(contents, key) : undefined;
-  if (pair !== undefined && !isScalar(pair.value)) throw new TypeError('not a word');
+  const pair = yaml().isMap(contents) ? findPair(contents, key) : undefined;
+  if (pair !== undefined && !yaml().isScalar(pair.value)) throw new TypeError('not a word');
   if (word === undefined)
     return pair === undefined ? [] : [place.wholeLines(place.start(pair.key), place.end(pair.value))];
   const text = JSON.stringify(word);

@@ -1,81 +1,57 @@
-// Owns the list of commands.
-import type { Command } from 'commander';
-import { listProfiles } from '../profile/find.ts';
-import { loadHostConfig } from '../profile/hostConfig.ts';
-import { executeRun } from '../run/execute.ts';
-import { attachCommand } from './attach.ts';
-import { auditCommand } from './audit.ts';
-import { completionCommand } from './completion.ts';
-import type { CliContext } from './context.ts';
-import { applyCommand, diffCommand } from './copy.ts';
-import { cpCommand } from './cp.ts';
-import { createSandboxCommand } from './create.ts';
-import { doctorCommand } from './doctor.ts';
-import { enginesCommand } from './engines.ts';
-import { execCommand } from './exec.ts';
-import { gcCommand } from './gc.ts';
-import { hostOf } from './host.ts';
-import { imageCommand } from './image.ts';
-import { keyCommand } from './key.ts';
-import { killCommand } from './kill.ts';
-import { logsCommand } from './logs.ts';
-import { pauseCommand, unpauseCommand } from './pause.ts';
-import { planCommand } from './plan.ts';
-import { portsCommand } from './ports.ts';
-import { profileCommand } from './profile.ts';
-import { inspectCommand, psCommand } from './ps.ts';
-import { receiptCommand } from './receipt.ts';
-import { pruneCommand, rmCommand } from './rm.ts';
-import { runCommand } from './run.ts';
-import { setupCommand } from './setup.ts';
-import { startCommand } from './start.ts';
-import { statsCommand } from './stats.ts';
-import { stopCommand } from './stop.ts';
-import { verifyCommand } from './verify.ts';
-import { waitCommand } from './wait.ts';
+// Owns the list of verbs of `sandbox`, in the order of the help text. Each is loaded when it is asked for: most need little of the whole.
 
-/** Adds every command to the program, in the order of the help text. */
-export function addCommands(program: Command, context: CliContext): void {
+import type { CliContext } from './context.ts';
+import type { RunInside } from './image-check.ts';
+import type { ProgramMaker, Verbs } from './tree.ts';
+
+async function loadRunInside(context: CliContext): Promise<RunInside> {
+  const { listProfiles } = await import('../profile/find.ts');
+  const { loadHostConfig } = await import('../profile/hostConfig.ts');
+  const { executeRun } = await import('../run/execute.ts');
+  const { hostOf } = await import('./host.ts');
   // An image's own profile sets what its tools need to work without a network; others are checked under the default.
-  const runInside = (image: string, argv: readonly string[]) => {
+  return (image, argv) => {
     const { paths, cwd, uid } = context;
     const all = listProfiles({ paths, cwd, uid, ceiling: loadHostConfig(paths.hostConfig) });
     const profile = all.some(({ name, origin }) => name === image && origin === 'shipped') ? image : 'default';
     return executeRun({ profile, overrides: {}, image, argv, output: 'capture', stdin: 'none' }, hostOf(context));
   };
-  const commands = [
-    runCommand(context),
-    createSandboxCommand(context),
-    startCommand(context),
-    attachCommand(context),
-    execCommand(context),
-    psCommand(context),
-    inspectCommand(context),
-    waitCommand(context),
-    logsCommand(context),
-    cpCommand(context),
-    statsCommand(context),
-    pauseCommand(context),
-    unpauseCommand(context),
-    stopCommand(context),
-    killCommand(context),
-    rmCommand(context),
-    pruneCommand(context),
-    diffCommand(context),
-    applyCommand(context),
-    planCommand(context),
-    portsCommand(context),
-    profileCommand(context),
-    imageCommand(context, runInside),
-    verifyCommand(context),
-    doctorCommand(context),
-    enginesCommand(context),
-    setupCommand(context),
-    gcCommand(context),
-    receiptCommand(context),
-    auditCommand(context),
-    keyCommand(context),
-    completionCommand(context, () => program),
-  ];
-  for (const command of commands) program.addCommand(command);
+}
+
+/** Every verb of `sandbox`. `whole` makes the program with all of them. */
+export function sandboxVerbs(context: CliContext, whole: ProgramMaker): Verbs {
+  return {
+    run: async () => (await import('./run.ts')).runCommand(context),
+    create: async () => (await import('./create.ts')).createSandboxCommand(context),
+    start: async () => (await import('./start.ts')).startCommand(context),
+    attach: async () => (await import('./attach.ts')).attachCommand(context),
+    exec: async () => (await import('./exec.ts')).execCommand(context),
+    ps: async () => (await import('./ps.ts')).psCommand(context),
+    inspect: async () => (await import('./ps.ts')).inspectCommand(context),
+    wait: async () => (await import('./wait.ts')).waitCommand(context),
+    logs: async () => (await import('./logs.ts')).logsCommand(context),
+    cp: async () => (await import('./cp.ts')).cpCommand(context),
+    stats: async () => (await import('./stats.ts')).statsCommand(context),
+    pause: async () => (await import('./pause.ts')).pauseCommand(context),
+    unpause: async () => (await import('./pause.ts')).unpauseCommand(context),
+    stop: async () => (await import('./stop.ts')).stopCommand(context),
+    kill: async () => (await import('./kill.ts')).killCommand(context),
+    rm: async () => (await import('./rm.ts')).rmCommand(context),
+    prune: async () => (await import('./rm.ts')).pruneCommand(context),
+    diff: async () => (await import('./copy.ts')).diffCommand(context),
+    apply: async () => (await import('./copy.ts')).applyCommand(context),
+    plan: async () => (await import('./plan.ts')).planCommand(context),
+    ports: async () => (await import('./ports.ts')).portsCommand(context),
+    profile: async () => (await import('./profile.ts')).profileCommand(context),
+    image: async () => (await import('./image.ts')).imageCommand(context, await loadRunInside(context)),
+    verify: async () => (await import('./verify.ts')).verifyCommand(context),
+    doctor: async () => (await import('./doctor.ts')).doctorCommand(context),
+    engines: async () => (await import('./engines.ts')).enginesCommand(context),
+    setup: async () => (await import('./setup.ts')).setupCommand(context),
+    gc: async () => (await import('./gc.ts')).gcCommand(context),
+    receipt: async () => (await import('./receipt.ts')).receiptCommand(context),
+    audit: async () => (await import('./audit.ts')).auditCommand(context),
+    key: async () => (await import('./key.ts')).keyCommand(context),
+    completion: async () => (await import('./completion.ts')).completionCommand(context, () => whole(context)),
+  };
 }

@@ -11,8 +11,8 @@ const namingCommands = 'start|attach|exec|logs|inspect|wait|stop|kill|rm|pause|u
 const listNames = "sandbox ps -a --format '{{.Name}}' 2>/dev/null";
 const listSides = "sandbox ps --format '{{.Name}}:' 2>/dev/null";
 
-/** `sandbox completion bash|zsh|fish`: prints a script for the shell to source. `program` gives the tree when it is whole. */
-export function completionCommand(context: CliContext, program: () => Command): Command {
+/** `sandbox completion bash|zsh|fish`: prints a script for the shell to source. `whole` makes the tree with all verbs. */
+export function completionCommand(context: CliContext, whole: () => Promise<Command>): Command {
   return createCommand('completion')
     .description('Print a completion script for your shell')
     .addArgument(new Argument('<shell>', 'which shell').choices(shells))
@@ -20,7 +20,7 @@ export function completionCommand(context: CliContext, program: () => Command): 
       'after',
       '\nExamples:\n  source <(sandbox completion bash)\n  sandbox completion fish > ~/.config/fish/completions/sandbox.fish',
     )
-    .action((shell: string) => {
+    .action(async (shell: string) => {
       const { paths, cwd, uid } = context;
       const profiles = listProfiles({ paths, cwd, uid, ceiling: loadHostConfig(paths.hostConfig) }).map(
         ({ name }) => name,
@@ -31,7 +31,7 @@ export function completionCommand(context: CliContext, program: () => Command): 
         'build|inspect|check|sbom|containerfile|rm': definedImages(paths.install),
       };
       const asked = { [namingCommands]: listNames, cp: listSides };
-      const completion = { program: program(), names: ['sandbox', 'cofferdam'], values, asked };
+      const completion = { program: await whole(), names: ['sandbox', 'cofferdam'], values, asked };
       context.terminal.out(renderCompletion(shell, completion));
     });
 }

@@ -69,15 +69,15 @@ function commandsOf(command: Command, above: readonly string[]): { name: string;
   return [{ name: name.join(' '), help }, ...shownCommands(command).flatMap((sub) => commandsOf(sub, name))];
 }
 
-function renderCli(): string {
-  const programs = [createProgram(quietContext()), createFirewall(quietContext())];
+async function renderCli(): Promise<string> {
+  const programs = [await createProgram(quietContext()), await createFirewall(quietContext())];
   const sections = programs
     .flatMap((program) => commandsOf(program, []))
     .map(({ name, help }) => `## ${name}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\`\n`);
   return [generated, '# Commands\n', 'What `--help` prints, for every command.\n', ...sections].join('\n');
 }
 
-const documents: Readonly<Record<string, () => string>> = {
+const documents: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/errors.md': renderErrors,
   'docs/cli.md': renderCli,
   'profiles/profile.schema.json': () => `${JSON.stringify(profileJsonSchema(), null, 2)}\n`,
@@ -88,7 +88,7 @@ const documents: Readonly<Record<string, () => string>> = {
 const check = process.argv.includes('--check');
 for (const [file, render] of Object.entries(documents)) {
   const path = join(root, file);
-  const text = render();
+  const text = await render();
   if (!check) writeFileAtomic(path, text, 0o644);
   else if (readFileSync(path, 'utf8') !== text) {
     process.stderr.write(`docs: ${file} is stale\n  npm run build && npm run docs\n`);

@@ -3,8 +3,8 @@ import { Argument, type Command, createCommand } from 'commander';
 import { renderCompletion, shells } from './completion-script.ts';
 import type { CliContext } from './context.ts';
 
-/** `firewall completion bash|zsh|fish`: prints a script for the shell to source. `program` gives the tree when it is whole. */
-export function firewallCompletionCommand(context: CliContext, program: () => Command): Command {
+/** `firewall completion bash|zsh|fish`: prints a script for the shell to source. `whole` makes the tree with all verbs. */
+export function firewallCompletionCommand(context: CliContext, whole: () => Promise<Command>): Command {
   return createCommand('completion')
     .description('Print a completion script for your shell')
     .addArgument(new Argument('<shell>', 'which shell').choices(shells))
@@ -12,8 +12,8 @@ export function firewallCompletionCommand(context: CliContext, program: () => Co
       'after',
       '\nExamples:\n  source <(firewall completion bash)\n  firewall completion fish > ~/.config/fish/completions/firewall.fish',
     )
-    .action((shell: string) => {
-      const completion = { program: program(), names: ['firewall'], values: {}, asked: {} };
+    .action(async (shell: string) => {
+      const completion = { program: await whole(), names: ['firewall'], values: {}, asked: {} };
       context.terminal.out(renderCompletion(shell, completion));
     });
 }

@@ -3,7 +3,8 @@ import { type Command, createCommand } from 'commander';
 import { CofferdamError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { comparePorts } from '../policy/ports/compare.ts';
-import { overlap, placeText, type Registration } from '../policy/ports/registry.ts';
+import { placeText } from '../policy/ports/place.ts';
+import { overlap, type Registration } from '../policy/ports/registry.ts';
 import { portNames, protocols } from '../policy/ports/schema.ts';
 import { findHolders, holderText, readListeners } from '../run/ports/listeners.ts';
 import {

@@ -1,12 +1,13 @@
 // Owns the process of each command of ours: arguments in, commands out, errors and exit status. It and streams.ts alone read process.* at large.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { CofferdamError, messageOf } from '../base/errors.ts';
 import { resolvePaths } from '../base/paths.ts';
 import { printable } from '../base/printable.ts';
 import type { CliContext, Terminal } from './context.ts';
 import { openTerminal } from './streams.ts';
+import type { ProgramMaker } from './tree.ts';
 
 // Node replaces invalid UTF-8 in argv without a word; the program would get other bytes than the caller gave.
 function checkArguments(): void {
@@ -49,7 +50,7 @@ function cancelOnSignals(): AbortSignal {
 }
 
 /** Runs the command line of `name` (`sandbox`, `firewall`) to its end; every failure becomes text on stderr and an exit status. */
-export async function runProcess(name: string, createProgram: (context: CliContext) => Command): Promise<void> {
+export async function runProcess(name: string, createProgram: ProgramMaker): Promise<void> {
   const terminal = openTerminal();
   process.stdout.on('error', () => process.exit(125));
   const debug = process.env['COFFERDAM_DEBUG'] === '1';
@@ -72,7 +73,8 @@ export async function runProcess(name: string, createProgram: (context: CliConte
         process.exitCode = status;
       },
     };
-    await createProgram(context).parseAsync(process.argv);
+    const program = await createProgram(context, process.argv[2]);
+    await program.parseAsync(process.argv);
   } catch (error) {
     process.exitCode = reportError(error, name, terminal, debug);
   }

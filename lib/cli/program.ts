@@ -1,9 +1,10 @@
-// Owns the command tree: name, help, usage errors; what each command does stands in its own file.
-import { type Command, createCommand } from 'commander';
-import { addCommands } from './commands.ts';
+// Owns the command tree of `sandbox`: name, help, usage errors; what each command does stands in its own file.
+import type { Command } from 'commander';
+import { sandboxVerbs } from './commands.ts';
 import type { CliContext } from './context.ts';
-import { settle } from './tree.ts';
+import { growTree } from './tree.ts';
 
+const about = 'Run untrusted tools in rootless, least-privilege OCI containers';
 const examples = `
 Examples:
   sandbox doctor
@@ -11,15 +12,7 @@ Examples:
   sandbox profile ls
   sandbox image build python-tools`;
 
-/** The whole tree. Parsing throws CommanderError for bad usage, after saying what is wrong. */
-export function createProgram(context: CliContext): Command {
-  const program = createCommand('sandbox')
-    .description('Run untrusted tools in rootless, least-privilege OCI containers')
-    .version(context.version)
-    .enablePositionalOptions()
-    .showSuggestionAfterError()
-    .addHelpText('after', examples);
-  addCommands(program, context);
-  settle(program, context);
-  return program;
+/** The tree; of its verbs only `verb`, where there is one of that name. Parsing throws CommanderError for bad usage, after saying what is wrong. */
+export function createProgram(context: CliContext, verb?: string): Promise<Command> {
+  return growTree({ name: 'sandbox', about, examples, verbs: sandboxVerbs(context, createProgram) }, context, verb);
 }

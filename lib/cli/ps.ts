@@ -1,14 +1,15 @@
 // Owns `sandbox ps` and `sandbox inspect`.
 import { type Command, createCommand } from 'commander';
 import { printable } from '../base/printable.ts';
-import { placeText } from '../policy/ports/registry.ts';
+import { placeText } from '../policy/ports/place.ts';
 import { describeAll, describeSandbox, type SandboxDescription } from '../run/life/describe.ts';
 import { type Execution, listExecutions } from '../run/life/execs.ts';
 import { compileFilters } from '../run/life/filter.ts';
-import { findSandbox } from '../run/life/sandbox.ts';
+import { findSandbox, listSandboxes } from '../run/life/sandbox.ts';
 import type { CliContext } from './context.ts';
 import { type Column, formatRows } from './format.ts';
 import { printJson } from './print.ts';
+import { tellUnreadable } from './unreadable.ts';
 
 const shortId = 13;
 
@@ -100,21 +101,25 @@ interface PsFlags {
   trunc: boolean;
 }
 
-function psAction(flags: PsFlags, { paths, terminal }: CliContext): void {
+function psAction(flags: PsFlags, context: CliContext): void {
+  const { paths, terminal } = context;
   if (flags.execs === true) {
-    terminal.out(
-      formatRows(listExecutions(paths), execColumns, flags.quiet === true ? '{{.ID}}' : (flags.format ?? 'table')),
-    );
+    const { sandboxes, unreadable } = listSandboxes(paths);
+    const rows = listExecutions(paths, sandboxes);
+    terminal.out(formatRows(rows, execColumns, flags.quiet === true ? '{{.ID}}' : (flags.format ?? 'table')));
+    tellUnreadable(context, unreadable);
     return;
   }
   const matches = compileFilters(flags.filter);
   const everything = flags.all === true || flags.filter.some((text) => text.startsWith('status='));
-  const rows = describeAll(paths)
+  const { all, unreadable } = describeAll(paths);
+  const rows = all
     .filter(({ state }) => everything || state.status === 'running' || state.status === 'paused')
     .filter(matches)
     .map(({ described }) => described);
   const format = flags.quiet === true ? '{{.ID}}' : (flags.format ?? shown);
   terminal.out(formatRows(rows, columnsAt(Date.now(), !flags.trunc), format === 'table' ? shown : format));
+  tellUnreadable(context, unreadable);
 }
 
 /** `sandbox ps [-a] [-q] [--filter F] [--format F]` */

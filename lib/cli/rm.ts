@@ -8,6 +8,7 @@ import type { CliContext } from './context.ts';
 import { forEachSandbox } from './each.ts';
 import { finishAndTell } from './finish.ts';
 import { hostOf } from './host.ts';
+import { tellUnreadable } from './unreadable.ts';
 
 /** `sandbox rm [-f] NAME...` */
 export function rmCommand(context: CliContext): Command {
@@ -44,9 +45,9 @@ export function pruneCommand(context: CliContext): Command {
     .addHelpText('after', '\nExample:\n  sandbox prune --filter label=task=7')
     .action(async ({ filter }: { filter: string[] }) => {
       const matches = compileFilters(filter);
-      const idle = describeAll(context.paths).filter(
-        (one) => one.state.status !== 'running' && one.state.status !== 'paused' && matches(one),
-      );
+      const { all, unreadable } = describeAll(context.paths);
+      tellUnreadable(context, unreadable);
+      const idle = all.filter((one) => one.state.status !== 'running' && one.state.status !== 'paused' && matches(one));
       const host = hostOf(context);
       for (const { sandbox } of idle) {
         try {

@@ -6,6 +6,7 @@ import { isLive, readState } from '../run/life/state.ts';
 import { cpuPercent, readUsage, type Usage } from '../run/life/stats.ts';
 import type { CliContext } from './context.ts';
 import { type Column, formatRows } from './format.ts';
+import { tellUnreadable } from './unreadable.ts';
 
 interface Row {
   readonly sandbox: Sandbox;
@@ -66,7 +67,7 @@ const columns: readonly Column<Row>[] = [
 
 /** Those that run now, of the ones that are named; of all without names. */
 function selectLive({ paths }: CliContext, named: readonly Sandbox[] | undefined): Sandbox[] {
-  return (named ?? listSandboxes(paths)).filter((sandbox) => isLive(readState(paths, sandbox)));
+  return (named ?? listSandboxes(paths).sandboxes).filter((sandbox) => isLive(readState(paths, sandbox)));
 }
 
 /** Throws SANDBOX_UNKNOWN, SANDBOX_STATE. */
@@ -116,6 +117,7 @@ async function showStats(context: CliContext, words: readonly string[], { stream
   // Before anything is waited for: a format that is none is refused at once.
   formatRows([], columns, format);
   const named = findNamed(context, words);
+  if (named === undefined) tellUnreadable(context, listSandboxes(context.paths).unreadable);
   let before = readAll(selectLive(context, named));
   for (let wait = firstMs; ; wait = everyMs) {
     await pause(wait, signal);

@@ -21,14 +21,17 @@ export function readInput(take: (bytes: Uint8Array | undefined) => Promise<void>
 
 /** The streams of this process. NO_COLOR of the environment is heeded (no-color.org). */
 export function openTerminal(): Terminal {
-  const { stdin, stdout, stderr } = process;
+  const { stdout, stderr } = process;
   const colour = (stream: NodeJS.WriteStream) => stream.isTTY === true && !process.env['NO_COLOR'];
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     outColour: colour(stdout),
     errColour: colour(stderr),
-    inIsTerminal: stdin.isTTY === true,
+    // Few ask, and opening a stdin that nobody reads takes time.
+    get inIsTerminal() {
+      return process.stdin.isTTY === true;
+    },
     outIsTerminal: stdout.isTTY === true,
     errIsTerminal: stderr.isTTY === true,
     write: (stream, bytes) =>

@@ -2,10 +2,13 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { Header, Pax } from 'tar';
+import type * as Tar from 'tar';
 import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
+import { onDemand } from '../base/onDemand.ts';
 import { imageEpoch } from './extract.ts';
 import type { Digest } from './schema.ts';
+
+const library = onDemand<typeof Tar>('tar');
 
 const block = 512;
 const time = new Date(imageEpoch * 1000);
@@ -22,6 +25,7 @@ export interface EntryFields {
 export function encodeHeader(fields: EntryFields): Uint8Array[] {
   const common = { ...fields, uid: 0, gid: 0, uname: '', gname: '', mtime: time };
   const buffer = Buffer.alloc(block);
+  const { Header, Pax } = library();
   const needsPax = new Header(common).encode(buffer);
   if (!needsPax) return [buffer];
   const { path, linkpath, size } = fields;

@@ -15,10 +15,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Parser, type ReadEntry } from 'tar';
+import type * as Tar from 'tar';
+import type { ReadEntry } from 'tar';
 import { CofferdamError, messageOf } from '../base/errors.ts';
 import { diskError } from '../base/files.ts';
+import { onDemand } from '../base/onDemand.ts';
 import { printable } from '../base/printable.ts';
+
+const library = onDemand<typeof Tar>('tar');
 
 /** Seconds of every timestamp in an image: fixed, so that two builds are the same bytes. 2025-01-01. */
 export const imageEpoch = 1_735_689_600;
@@ -197,7 +201,7 @@ export function openExtraction(root: string, options: ExtractOptions): TarSink {
     if (ofArchive) throw new CofferdamError('IMAGE_UNSAFE', `the archive is broken: ${printable(messageOf(fault))}`);
     throw diskError(fault, `cannot unpack into ${root}`);
   };
-  const parser = new Parser({ strict: true, onReadEntry: (entry) => guard(() => extraction.add(entry)) });
+  const parser = new (library().Parser)({ strict: true, onReadEntry: (entry) => guard(() => extraction.add(entry)) });
   parser.on('error', (error: unknown) => {
     fault ??= error;
   });

@@ -1,5 +1,8 @@
 // Owns which names are public suffixes, under which strangers register theirs: a wildcard there would allow everybody.
-import { getPublicSuffix } from 'tldts';
+import type * as Tldts from 'tldts';
+import { onDemand } from '../base/onDemand.ts';
+
+const library = onDemand<typeof Tldts>('tldts');
 
 /** Under these too a hoster gives names to whoever asks, or every name is an address; publicsuffix.org does not list them. */
 const unlisted = new Set(
@@ -16,5 +19,5 @@ export function isPublicSuffix(host: string): boolean {
   if (unlisted.has(host) || host.endsWith('.amazonaws.com')) return true;
   // The name has been checked and made canonical; it is not to be read as a URL.
   const options = { allowPrivateDomains: true, detectIp: false, extractHostname: false, validateHostname: false };
-  return getPublicSuffix(host, options) === host;
+  return library().getPublicSuffix(host, options) === host;
 }

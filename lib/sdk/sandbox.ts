@@ -143,10 +143,14 @@ export function openSandbox(text: string, options: HostOptions): Sandbox {
   return new Sandbox(findSandbox(host.paths, text), host);
 }
 
-/** All sandboxes of this user that match filters such as `label=a=b`, `status=running`, oldest first. */
+/**
+ * All sandboxes of this user that match filters such as `label=a=b`, `status=running`, oldest first. One that cannot be read
+ * is told to `notice` and left out.
+ */
 export function listSandboxes(options: HostOptions & { readonly filters?: readonly string[] }): SandboxDescription[] {
   const matches = compileFilters(options.filters ?? []);
-  return describeAll(hostOf(options).paths)
-    .filter(matches)
-    .map(({ described }) => described);
+  const { paths, notice } = hostOf(options);
+  const { all, unreadable } = describeAll(paths);
+  for (const { id, error } of unreadable) notice(`${id} is left out: ${error.message}`);
+  return all.filter(matches).map(({ described }) => described);
 }

@@ -2,38 +2,17 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'tap';
-import { resolvePaths } from '../../lib/base/paths.ts';
 import { createProgram } from '../../lib/cli/program.ts';
-
-const install = resolve(import.meta.dirname, '../..');
+import { quietContext } from './quietContext.ts';
 
 async function printScript(shell: string): Promise<string> {
   let script = '';
   const out = (text: string) => {
     script += text;
   };
-  const program = createProgram({
-    paths: resolvePaths({ uid: 1234, env: { HOME: '/nonexistent' }, install }),
-    uid: 1234,
-    gid: 1234,
-    cwd: '/',
-    env: {},
-    version: '0',
-    signal: new AbortController().signal,
-    exit: () => undefined,
-    terminal: {
-      out,
-      err: () => undefined,
-      outColour: false,
-      errColour: false,
-      inIsTerminal: false,
-      outIsTerminal: false,
-      errIsTerminal: false,
-      write: async () => undefined,
-    },
-  });
+  const program = await createProgram(quietContext(out));
   await program.parseAsync(['completion', shell], { from: 'user' });
   return script;
 }

@@ -2,10 +2,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import type { Test } from 'tap';
 import type { CliContext } from '../../lib/cli/context.ts';
 import { createFirewall } from '../../lib/cli/firewall-program.ts';
+import type { ProgramMaker } from '../../lib/cli/tree.ts';
 
 export const self = process.getuid?.() ?? 0;
 
@@ -29,7 +29,7 @@ export const person: Who = { terminals: [true, true, true] };
 /** A user with a policy folder of their own, and `firewall`, or `program`, run as whoever `who` says. */
 export function makeWorld(
   t: Test,
-  program: (context: CliContext) => Command = createFirewall,
+  program: ProgramMaker = createFirewall,
 ): {
   file: string;
   /** Nothing stands there; its folder is not made. */
@@ -78,7 +78,7 @@ export function makeWorld(
         },
       },
     };
-    await program(context).parseAsync(words, { from: 'user' });
+    await (await program(context, words[0])).parseAsync(words, { from: 'user' });
     return { out, err, status };
   };
   return { file, hostConfig, egress: join(root, 'egress'), run, read: () => readFileSync(file, 'utf8') };

@@ -1,6 +1,8 @@
 // Owns comparing what is registered with what is really bound. Pure.
+
+import { placeText } from './place.ts';
 import type { Listener } from './procNet.ts';
-import { isLoopback, overlap, placeText, type Registration } from './registry.ts';
+import { isLoopback, overlap, type Registration } from './registry.ts';
 
 /** wide: reached from further than registered; owner: another account's process; stranger: at a port of nobody's. */
 export type PortState = 'bound' | 'free' | 'wide' | 'owner' | 'stranger' | 'conflict';

@@ -3,7 +3,8 @@ import { CofferdamError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import { printable } from '../../base/printable.ts';
 import { appendToList, removeFromList } from '../../base/yamlEdit.ts';
-import type { Place, Registration, Registry } from './registry.ts';
+import type { Place } from './place.ts';
+import type { Registration, Registry } from './registry.ts';
 
 /** What a new ports.yaml begins with. The range is a person's to change: nothing of it holds where it does not stand. */
 export const firstRegistry = `# Who may listen at which port of this host: docs/ports.md. \`sandbox ports list\` shows it.

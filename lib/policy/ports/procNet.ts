@@ -1,5 +1,5 @@
 // Owns the tables of sockets in /proc/net as values (proc(5)): numbers alone, so that nothing a process is called comes along. Pure.
-import type { Place } from './registry.ts';
+import type { Place } from './place.ts';
 import type { Protocol } from './schema.ts';
 
 /** A socket that takes what is sent to its place. */

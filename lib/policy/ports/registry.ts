@@ -3,14 +3,8 @@ import { isIP } from 'node:net';
 import { CofferdamError } from '../../base/errors.ts';
 import { inFileOrder, parseStrict } from '../../base/strict.ts';
 import { type KeyPath, type Located, parseYaml } from '../../base/yaml.ts';
-import { type PortRange, type PortsFile, type Protocol, portsSchema } from './schema.ts';
-
-/** An address and port of a protocol. */
-export interface Place {
-  readonly protocol: Protocol;
-  readonly address: string;
-  readonly port: number;
-}
+import { type Place, placeText } from './place.ts';
+import { type PortRange, type PortsFile, portsSchema } from './schema.ts';
 
 export interface Registration extends Place {
   readonly name: string;
@@ -32,12 +26,6 @@ export interface Registry {
 
 /** What all assigned ports listen at. */
 export const assignedAddress = '127.0.0.1';
-
-/** `127.0.0.1:8080`, `[::1]:53/udp`. */
-export function placeText({ protocol, address, port }: Place): string {
-  const host = address.includes(':') ? `[${address}]` : address;
-  return `${host}:${port}${protocol === 'tcp' ? '' : `/${protocol}`}`;
-}
 
 const everywhere = ['0.0.0.0', '::'];
 

@@ -1,7 +1,8 @@
 // Owns whether a name may have a port: its own registration, nobody else's, and the host's registry before a user's. Pure.
 import { CofferdamError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
-import { overlap, type Place, placeText, type Registration, type Registry } from './registry.ts';
+import { type Place, placeText } from './place.ts';
+import { overlap, type Registration, type Registry } from './registry.ts';
 
 export interface Registries {
   /** Of the caller; root's is the host's. */

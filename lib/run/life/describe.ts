@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Paths } from '../../base/paths.ts';
 import { runFolders } from '../folders.ts';
 import { type EndReason, signalOf } from '../result.ts';
-import { listSandboxes, logsFolder, type Sandbox } from './sandbox.ts';
+import { listSandboxes, logsFolder, type Sandbox, type Unreadable } from './sandbox.ts';
 import { readState, type SandboxState } from './state.ts';
 
 export interface SandboxDescription extends Omit<Sandbox, 'version' | 'request'> {
@@ -52,10 +52,18 @@ export function describeSandbox(paths: Paths, sandbox: Sandbox, state = readStat
   };
 }
 
-/** Every sandbox with its state, oldest first. Throws CONFIG_UNREADABLE when one is damaged. */
-export function describeAll(paths: Paths): { sandbox: Sandbox; state: SandboxState; described: SandboxDescription }[] {
-  return listSandboxes(paths).map((sandbox) => {
+export interface Described {
+  readonly sandbox: Sandbox;
+  readonly state: SandboxState;
+  readonly described: SandboxDescription;
+}
+
+/** Every sandbox with its state, oldest first; those that cannot be read apart. */
+export function describeAll(paths: Paths): { all: Described[]; unreadable: readonly Unreadable[] } {
+  const { sandboxes, unreadable } = listSandboxes(paths);
+  const all = sandboxes.map((sandbox) => {
     const state = readState(paths, sandbox);
     return { sandbox, state, described: describeSandbox(paths, sandbox, state) };
   });
+  return { all, unreadable };
 }

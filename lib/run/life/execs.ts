@@ -1,9 +1,9 @@
 // Owns the executions in live sandboxes that somebody can ask for later: listing, waiting for one, ending one.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
+import { list, text } from '../../base/shape.ts';
 import { runFolders } from '../folders.ts';
 import { parseRecord, type RunRecord } from '../result.ts';
 import { listSandboxes, type Sandbox } from './sandbox.ts';
@@ -12,7 +12,7 @@ export const execIdPattern = /^x[0-9a-f]{16}$/;
 
 const lookMs = 50;
 const mostLooks = 40;
-const processSchema = z.looseObject({ args: z.array(z.string()) });
+const words = list(text);
 
 export interface Execution {
   readonly id: string;
@@ -30,7 +30,8 @@ function runOf(paths: Paths, { run }: Sandbox): string | undefined {
 function readExecution(run: string, id: string, sandbox: Sandbox): Execution | undefined {
   try {
     const folder = join(run, 'execs', id);
-    const { args } = processSchema.parse(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')));
+    const process = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { readonly args?: unknown };
+    const args = words(process.args);
     return { id, sandbox, argv: args.slice(args.indexOf('--') + 1), startedMs: statSync(folder).ctimeMs };
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return undefined;
@@ -38,9 +39,9 @@ function readExecution(run: string, id: string, sandbox: Sandbox): Execution | u
   }
 }
 
-/** What is being executed in the sandboxes of this user now, beside their own programs. */
-export function listExecutions(paths: Paths): Execution[] {
-  return listSandboxes(paths).flatMap((sandbox) => {
+/** What is being executed in `sandboxes` now, beside their own programs. */
+export function listExecutions(paths: Paths, sandboxes: readonly Sandbox[]): Execution[] {
+  return sandboxes.flatMap((sandbox) => {
     const run = runOf(paths, sandbox);
     if (run === undefined) return [];
     const folder = join(run, 'execs');
@@ -70,7 +71,7 @@ function goesOn(run: string, id: string): boolean {
 function findRun(paths: Paths, id: string): string | undefined {
   if (!execIdPattern.test(id)) return undefined;
   return listSandboxes(paths)
-    .map((sandbox) => runOf(paths, sandbox))
+    .sandboxes.map((sandbox) => runOf(paths, sandbox))
     .find((run) => run !== undefined && (goesOn(run, id) || readEnd(run, id) !== undefined));
 }
 

@@ -88,7 +88,7 @@ function isDamaged(paths: Paths, id: string): boolean {
     readSandbox(paths, id);
     return false;
   } catch (error) {
-    if (error instanceof CofferdamError && error.code === 'CONFIG_UNREADABLE') return true;
+    if (error instanceof CofferdamError) return error.code === 'CONFIG_UNREADABLE';
     throw error;
   }
 }

@@ -1,81 +1,108 @@
-// Owns what is kept of a sandbox between commands: its folder, sandbox.json, and finding it by id, name or unique prefix.
-import { randomBytes } from 'node:crypto';
+// Owns where sandboxes are kept, reading and writing them, and finding one by id, name or unique prefix.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { CofferdamError, errnoOf } from '../../base/errors.ts';
+import { CofferdamError, errnoOf, messageOf } from '../../base/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from '../../base/files.ts';
+import { randomHex } from '../../base/ids.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
+import {
+  dictionary,
+  flag,
+  list,
+  matching,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  orElse,
+  type ShapeOf,
+  text,
+  whole,
+} from '../../base/shape.ts';
 import { leafControllers } from '../../engine/cgroup.ts';
 
 export const sandboxIdPattern = /^s[0-9a-f]{16}$/;
 export const sandboxNamePattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
-const word = z.string().optional();
+const digest = matching(/^sha256:[0-9a-f]{64}$/);
+const word = optional(text);
 
-const sandboxSchema = z.strictObject({
-  version: z.literal(1),
-  id: z.string().regex(sandboxIdPattern),
-  name: z.string().regex(sandboxNamePattern),
+/** A greater one is of a newer Cofferdam, and left alone. */
+const version = 1;
+
+const sandboxShape = object({
+  version: oneOf(version),
+  id: matching(sandboxIdPattern),
+  name: matching(sandboxNamePattern),
   /** Those of the profile and the caller's. */
-  labels: z.record(z.string(), z.string()),
-  profileName: z.string(),
+  labels: dictionary(text),
+  profileName: text,
   /** Of the resolved profile, labels and lifetimes left out: start refuses when it has changed. */
   profileDigest: digest,
   /** ISO 8601. */
-  created: z.string(),
-  command: z.array(z.string()).min(1),
-  tty: z.boolean(),
+  created: text,
+  command: list(text, 1),
+  tty: flag,
   /** Whether its program takes what attached callers type. */
-  interactive: z.boolean().default(false),
+  interactive: orElse(flag, false),
   /** null: as long as the host's ceiling permits. */
-  ttlMs: z.int().min(1).nullable(),
+  ttlMs: nullable(whole(1)),
   /** null: as the profile says. */
-  idleMs: z.int().min(1).nullable(),
+  idleMs: nullable(whole(1)),
   /** Absolute host folder; null for scratch. */
-  workspace: z.strictObject({ mode: z.enum(['scratch', 'ro', 'rw', 'copy']), source: z.string().nullable() }),
+  workspace: object({ mode: oneOf('scratch', 'ro', 'rw', 'copy'), source: nullable(text) }),
   /** The one that is, or was last, executed. */
-  plan: z.strictObject({ digest, directory: z.string() }),
+  plan: object({ digest, directory: text }),
   /** Parents of the leaves `PATH/RUN`, as of the last start (lib/engine/cgroup.ts, CgroupParents). */
-  cgroups: z.strictObject({
-    version: z.union([z.literal(1), z.literal(2)]),
-    folders: z.array(z.strictObject({ controllers: z.array(z.enum(leafControllers)), path: z.string() })),
+  cgroups: object({
+    version: oneOf(1, 2),
+    folders: list(object({ controllers: list(oneOf(...leafControllers)), path: text })),
   }),
-  engine: z.strictObject({ name: z.string(), path: z.string(), version: z.string() }),
-  image: z.strictObject({ name: z.string(), version: z.string(), digest }),
+  engine: object({ name: text, path: text, version: text }),
+  image: object({ name: text, version: text, digest }),
   /** What was asked for, from which each start compiles its plan: as the words stood on the command line, and in which folder. */
-  request: z.strictObject({
-    profile: z.string(),
-    cwd: z.string(),
+  request: object({
+    profile: text,
+    cwd: text,
     workspace: word,
-    overrides: z.strictObject({
+    overrides: object({
       memory: word,
       cpus: word,
       pids: word,
       engine: word,
       isolation: word,
-      env: z.array(z.string()),
-      labels: z.array(z.string()),
-      publish: z.array(z.string()).optional(),
+      env: list(text),
+      labels: list(text),
+      publish: optional(list(text)),
     }),
   }),
   /** As of the last start. */
-  ports: z
-    .array(z.strictObject({ name: z.string(), address: z.string(), port: z.int(), container: z.int() }))
-    .default([]),
+  ports: orElse(list(object({ name: text, address: text, port: whole(0), container: whole(0) })), []),
   /** Id of the run that is, or was last: `ID-N`. null: never started. */
-  run: z.string().nullable(),
-  starts: z.int().min(0),
+  run: nullable(text),
+  starts: whole(0),
 });
 
-export type Sandbox = z.output<typeof sandboxSchema>;
+export type Sandbox = ShapeOf<typeof sandboxShape>;
+
+/** One that is there and cannot be read. */
+export interface Unreadable {
+  readonly id: string;
+  /** SANDBOX_NEWER or CONFIG_UNREADABLE. */
+  readonly error: CofferdamError;
+}
+
+export interface Listing {
+  /** Oldest first. */
+  readonly sandboxes: readonly Sandbox[];
+  readonly unreadable: readonly Unreadable[];
+}
 
 /** A fresh id: `s` and 16 hex digits of the kernel's randomness. */
 export function newSandboxId(): string {
-  return `s${randomBytes(8).toString('hex')}`;
+  return `s${randomHex(8)}`;
 }
 
 /** Folder of all sandboxes of this user. Makes nothing. */
@@ -103,33 +130,55 @@ export function namesFolder(paths: Paths): string {
   return join(sandboxesFolder(paths), 'names');
 }
 
-/** The sandbox with exactly this id; undefined when there is none. Throws CONFIG_UNREADABLE for a damaged one. */
-export function readSandbox(paths: Paths, id: string): Sandbox | undefined {
-  const file = join(sandboxFolder(paths, id), 'sandbox.json');
-  const text = readTextIfPresent(file, 4 << 20);
-  if (text === undefined) return undefined;
+// What a newer version wrote has keys that we do not know.
+function isNewer(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'version' in value && Number(value.version) > version;
+}
+
+function parseSandbox(text: string, id: string, file: string): Sandbox {
+  let cause: unknown;
   try {
-    const sandbox = sandboxSchema.parse(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    if (isNewer(value))
+      throw new CofferdamError('SANDBOX_NEWER', `${printable(file)} was written by a newer version of Cofferdam`);
+    const sandbox = sandboxShape(value);
     if (sandbox.id === id) return sandbox;
-    throw new Error(`it names ${sandbox.id}`);
-  } catch (cause) {
-    throw new CofferdamError('CONFIG_UNREADABLE', `${printable(file)} is damaged`, {
-      cause,
-      remedy: `remove it: sandbox rm -f ${id}`,
-    });
+    cause = new Error(`it names ${sandbox.id}`);
+  } catch (error) {
+    if (error instanceof CofferdamError) throw error;
+    cause = error;
   }
+  throw new CofferdamError('CONFIG_UNREADABLE', `${printable(file)} is damaged: ${printable(messageOf(cause))}`, {
+    cause,
+    remedy: `remove it: sandbox rm -f ${id}`,
+  });
+}
+
+function sandboxFile(paths: Paths, id: string): string {
+  return join(sandboxFolder(paths, id), 'sandbox.json');
+}
+
+/** The bytes of its sandbox.json, unchecked. Throws CONFIG_UNREADABLE. */
+export function readSandboxText(paths: Paths, id: string): string | undefined {
+  return readTextIfPresent(sandboxFile(paths, id), 4 << 20);
+}
+
+/** The sandbox with exactly this id; undefined when there is none. Throws SANDBOX_NEWER, or CONFIG_UNREADABLE for a damaged one. */
+export function readSandbox(paths: Paths, id: string): Sandbox | undefined {
+  const text = readSandboxText(paths, id);
+  return text === undefined ? undefined : parseSandbox(text, id, sandboxFile(paths, id));
 }
 
 /** Throws DISK_FULL or TOOL_FAILED. */
 export function writeSandbox(paths: Paths, sandbox: Sandbox): void {
-  writeFileAtomic(join(sandboxFolder(paths, sandbox.id), 'sandbox.json'), `${JSON.stringify(sandbox, null, 1)}\n`);
+  writeFileAtomic(sandboxFile(paths, sandbox.id), `${JSON.stringify(sandbox, null, 1)}\n`);
 }
 
 /** Ids of the folders that hold a sandbox. */
 export function listSandboxIds(paths: Paths): string[] {
   try {
     return readdirSync(sandboxesFolder(paths)).filter(
-      (name) => sandboxIdPattern.test(name) && existsSync(join(sandboxFolder(paths, name), 'sandbox.json')),
+      (name) => sandboxIdPattern.test(name) && existsSync(sandboxFile(paths, name)),
     );
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return [];
@@ -137,22 +186,21 @@ export function listSandboxIds(paths: Paths): string[] {
   }
 }
 
-/** All sandboxes of this user, oldest first. Throws CONFIG_UNREADABLE when one is damaged. */
-export function listSandboxes(paths: Paths): Sandbox[] {
-  return listSandboxIds(paths)
-    .map((id) => readSandbox(paths, id))
-    .filter((sandbox) => sandbox !== undefined)
-    .sort((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : a.id < b.id ? -1 : 1));
-}
-
-// A damaged one is told to who names it.
-function nameOf(paths: Paths, id: string): string[] {
-  try {
-    const sandbox = readSandbox(paths, id);
-    return sandbox === undefined ? [] : [sandbox.name];
-  } catch {
-    return [];
+/** All sandboxes of this user. One that cannot be read hides no other. */
+export function listSandboxes(paths: Paths): Listing {
+  const sandboxes: Sandbox[] = [];
+  const unreadable: Unreadable[] = [];
+  for (const id of listSandboxIds(paths)) {
+    try {
+      const sandbox = readSandbox(paths, id);
+      if (sandbox !== undefined) sandboxes.push(sandbox);
+    } catch (error) {
+      if (!(error instanceof CofferdamError)) throw error;
+      unreadable.push({ id, error });
+    }
   }
+  sandboxes.sort((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : a.id < b.id ? -1 : 1));
+  return { sandboxes, unreadable };
 }
 
 // The least of an id that names a sandbox: `s1` would too easily be a typing error for something else.
@@ -160,7 +208,7 @@ const shortestPrefix = 4;
 
 /**
  * The sandbox that `text` names: its id, its name, or a prefix of at least 4 characters of one id only. Throws SANDBOX_UNKNOWN with the
- * nearest names.
+ * nearest names, and what readSandbox throws.
  */
 export function findSandbox(paths: Paths, text: string): Sandbox {
   const ids = listSandboxIds(paths);
@@ -177,6 +225,6 @@ export function findSandbox(paths: Paths, text: string): Sandbox {
     const details = prefixed.slice(0, 10);
     throw new CofferdamError('SANDBOX_UNKNOWN', `"${shown}" begins ${prefixed.length} ids`, { details });
   }
-  const names = ids.flatMap((one) => nameOf(paths, one));
+  const names = listSandboxes(paths).sandboxes.map(({ name }) => name);
   throw new CofferdamError('SANDBOX_UNKNOWN', `no sandbox is called "${shown}"${didYouMean(text, names)}`);
 }

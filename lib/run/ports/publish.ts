@@ -1,7 +1,8 @@
 // Owns the published ports of a run: which place of the host each has, before anything starts.
 import { CofferdamError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
-import { overlap, placeText } from '../../policy/ports/registry.ts';
+import { placeText } from '../../policy/ports/place.ts';
+import { overlap } from '../../policy/ports/registry.ts';
 import { portNames } from '../../policy/ports/schema.ts';
 import type { Profile } from '../../profile/schema.ts';
 import type { Host } from '../prepare.ts';

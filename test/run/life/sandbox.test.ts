@@ -1,5 +1,5 @@
 // Owns what is kept of a sandbox: it is found by id, name and beginning, and never guessed.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { keptPlans } from '../../../lib/run/life/keptPlans.ts';
@@ -36,11 +36,11 @@ test('a name goes before the beginning of an id', async (t) => {
 
 test('sandboxes are listed oldest first', async (t) => {
   const paths = setPaths(t);
-  t.strictSame(listSandboxes(paths), []);
+  t.strictSame(listSandboxes(paths), { sandboxes: [], unreadable: [] });
   await makeSandbox(paths, { name: 'b', created: '2026-02-01T00:00:00.000Z' });
   await makeSandbox(paths, { name: 'a', created: '2026-01-01T00:00:00.000Z' });
   t.strictSame(
-    listSandboxes(paths).map(({ name }) => name),
+    listSandboxes(paths).sandboxes.map(({ name }) => name),
     ['a', 'b'],
   );
 });
@@ -49,7 +49,7 @@ test('refuses a damaged sandbox.json, which keeps no plan and can be forced away
   const paths = setPaths(t);
   await makeSandbox(paths, { id: first, name: 'web' });
   const file = join(sandboxFolder(paths, first), 'sandbox.json');
-  for (const text of ['', '{', '{"version":2}', `{"version":1,"id":"${second}"}`]) {
+  for (const text of ['', '{', '{"version":0}', `{"version":1,"id":"${second}"}`]) {
     writeFileSync(file, text);
     t.throws(() => readSandbox(paths, first), { code: 'CONFIG_UNREADABLE' }, text);
     t.strictSame([...keptPlans(paths)], []);
@@ -59,6 +59,31 @@ test('refuses a damaged sandbox.json, which keeps no plan and can be forced away
   t.equal(await removeDamaged(first, host), true);
   t.equal(readSandbox(paths, first), undefined);
   t.equal(await removeDamaged(first, host), false);
+});
+
+test('refuses one of a newer version, which hides no other, keeps its plan and cannot be forced away', async (t) => {
+  const paths = setPaths(t);
+  const made = await makeSandbox(paths, { id: first, name: 'web' });
+  const other = await makeSandbox(paths, { id: second, name: 'store' });
+  const file = join(sandboxFolder(paths, first), 'sandbox.json');
+  const text = JSON.stringify({
+    ...made,
+    version: 2,
+    plan: { of: { another: `sha256:${'c'.repeat(64)}` } },
+    colour: 'red',
+  });
+  writeFileSync(file, text);
+  const newer = { code: 'SANDBOX_NEWER' };
+  for (const word of [first, 'web', first.slice(0, 13)]) t.throws(() => findSandbox(paths, word), newer, word);
+  t.throws(() => findSandbox(paths, 'stroe'), { code: 'SANDBOX_UNKNOWN', message: /did you mean "store"/ });
+  const { sandboxes, unreadable } = listSandboxes(paths);
+  t.strictSame(sandboxes, [other]);
+  t.match(unreadable, [{ id: first, error: newer }]);
+  t.ok(keptPlans(paths).has('c'.repeat(64)));
+  const host = { paths } as Parameters<typeof removeDamaged>[1];
+  t.equal(await removeDamaged(first, host), false);
+  t.equal(sweepHalfMade(paths, Date.now() + 61_000), 0);
+  t.equal(readFileSync(file, 'utf8'), text);
 });
 
 test('plans of sandboxes are kept', async (t) => {
@@ -75,7 +100,7 @@ test('a folder whose making was killed goes after a minute, and no other', async
   t.equal(sweepHalfMade(paths, Date.now()), 0, 'it may be in the making');
   t.equal(sweepHalfMade(paths, Date.now() + 61_000), 1);
   t.strictSame(
-    listSandboxes(paths).map(({ name }) => name),
+    listSandboxes(paths).sandboxes.map(({ name }) => name),
     ['web'],
   );
 });
