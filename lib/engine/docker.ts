@@ -53,7 +53,7 @@ function groupsOf(cgroups: CgroupParents, callerUid: number): DockerGroup[] {
   });
 }
 
-const passed = ['run_dir', 'id', 'task', 'job', 'workspace'] as const;
+const passed = ['run_dir', 'id', 'task', 'job', 'workspace', 'terminal'] as const;
 
 /** Label by which our containers are told from others; the value is where their records are. */
 const recordsLabel = 'cofferdam.records';
@@ -78,6 +78,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   const script = {
     ...lowerForDocker(confined, cannot),
     tools,
+    helpers: input.helpers,
     socket: settings.docker.socket,
     planDirectory,
     variables: passed,

@@ -37,10 +37,6 @@ test('refuses what an engine cannot do, naming field, engine and those that can'
   }
   const ask = (more: object) => () => refuseImpossible('docker', parsed({}), { ...asking, ...more });
   t.throws(ask({ collectsArtifacts: true }), { code: 'ENGINE_CANNOT', message: /artifacts/ });
-  t.throws(ask({ terminal: true }), {
-    code: 'ENGINE_CANNOT',
-    message: /^docker cannot enforce -t: .*; crun, podman and nerdctl can$/,
-  });
   t.throws(ask({ callerUid: 1000 }), { code: 'ENGINE_CANNOT', message: /the uid 1000 of the caller/ });
 });
 

@@ -15,6 +15,8 @@ export interface DockerScript extends DockerCommand {
   readonly tools: Readonly<
     Record<'docker' | 'sh' | 'setpriv' | 'setsid' | 'mkdir' | 'mkfifo' | 'ln' | 'sleep', string>
   >;
+  /** Folder of our native helpers. */
+  readonly helpers: string;
   readonly socket: string;
   readonly planDirectory: string;
   /** What the launcher passes, in this order, before the program's arguments. */

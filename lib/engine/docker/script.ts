@@ -16,7 +16,7 @@ function renderCreate(input: DockerScript): string {
   const { flags, label, image, cgroupParent, before } = input;
   const named: ShellWord[] = ['--cgroup-parent', cgroupParent, '--label', label];
   return [
-    `${client(input)} create --name "$name" --label "cofferdam.run=$id"`,
+    `${client(input)} create \${terminal:+--tty} --name "$name" --label "cofferdam.run=$id"`,
     ...renderFlags([...named, ...flags]),
     `--security-opt seccomp=${quoteLiteral(`${input.planDirectory}/seccomp.json`)}`,
     `${image} ${before.map(quoteLiteral).join(' ')} "$@" >"$own/cid"`,
@@ -25,7 +25,7 @@ function renderCreate(input: DockerScript): string {
 
 /** Run by the supervisor. Pure. */
 export function renderRun(input: DockerScript): string {
-  const { tools, planDirectory, variables, groups } = input;
+  const { tools, helpers, planDirectory, variables, groups } = input;
   const script = (name: string) => `${tools.sh} ${quoteLiteral(`${planDirectory}/${name}`)}`;
   return `#!/bin/sh
 # Runs one container of docker's: made, moved into the run's own control groups while it waits, started, and ended with us.
@@ -59,7 +59,14 @@ ${renderCreate(input)} 3<&- 5>&- ||
 	fail 'docker did not make the container; what it said stands above'
 ${tools.setpriv} --pdeathsig KILL ${script('docker-gate')} "$run_dir" "$id" >/dev/null 2>&1 3<&- 5>&- &
 gate=$!
-${tools.setpriv} --pdeathsig KILL ${client(input)} start --attach --interactive "$name" <&3 3<&- 5>&- &
+# On a terminal its client wants one, too: that is a pty of ours, of the host. It would leave the container at some keys: bytes that
+# nobody types, as they are in no UTF-8.
+set -- ${client(input)} start --attach --interactive
+if [ -n "$terminal" ]; then
+	pty=${quoteLiteral(`${helpers}/pty`)}
+	set -- "$pty" connect "$run_dir" "$pty" open raw /dev/ptmx "$@" --detach-keys "$(printf '\\377,\\377,\\377,\\377')"
+fi
+${tools.setpriv} --pdeathsig KILL "$@" "$name" <&3 3<&- 5>&- &
 client=$!
 exec 3<&-
 # Not through the client: it passes none on with some versions.

@@ -1,5 +1,5 @@
 // Owns what docker enforces: what its flags say, and what our gate checks before the program starts.
-import { type Cell, type EngineMatrix, noPorts, noTerminal, noWayOut, ours, type Refused } from './row.ts';
+import { type Cell, type EngineMatrix, noPorts, noWayOut, ours, type Refused } from './row.ts';
 
 const flag = { by: 'flag' } as const;
 const gate = { by: 'flag, checked by our gate' } as const;
@@ -60,7 +60,7 @@ export const dockerMatrix: EngineMatrix = {
     ],
   },
   output: ours.output,
-  '-t': noTerminal,
+  '-t': { by: "supervisor; daemon's pty of the sandbox, through its client on a pty of ours" },
   env: flag,
   'network.mode none': flag,
   'network.mode proxy': noWayOut,

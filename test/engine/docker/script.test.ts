@@ -22,9 +22,10 @@ const looks = { isFolder: (path: string) => path === '/sys/firmware', isFile: ()
 const script = {
   ...lowerForDocker(sampleTemplate(), cannot, looks),
   tools,
+  helpers: '/install/dist/native',
   socket: '/run/docker.sock',
   planDirectory: '/plan',
-  variables: ['run_dir', 'id', 'task', 'job', 'workspace'] as const,
+  variables: ['run_dir', 'id', 'task', 'job', 'workspace', 'terminal'] as const,
   groups: ['memory', 'pids', 'cpu'].map((name) => ({
     parent: `/sys/fs/cgroup/${name}/cofferdam/0`,
     containers: `/sys/fs/cgroup/${name}/cofferdam/docker`,

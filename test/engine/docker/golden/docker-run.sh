@@ -6,7 +6,8 @@ id=$2
 task=$3
 job=$4
 workspace=$5
-shift 5
+terminal=$6
+shift 6
 own=$run_dir/docker
 name=cofferdam-$id
 : "$task" "$job"
@@ -34,7 +35,7 @@ exec 6<"$own/alive"
 watch=$!
 exec 6<&-
 
-/usr/bin/docker --host unix:///run/docker.sock create --name "$name" --label "cofferdam.run=$id" \
+/usr/bin/docker --host unix:///run/docker.sock create ${terminal:+--tty} --name "$name" --label "cofferdam.run=$id" \
 	--cgroup-parent /cofferdam/docker \
 	--label cofferdam.records=/run/cofferdam/records \
 	--interactive \
@@ -89,7 +90,14 @@ exec 6<&-
 	fail 'docker did not make the container; what it said stands above'
 /usr/bin/setpriv --pdeathsig KILL /usr/bin/sh /plan/docker-gate "$run_dir" "$id" >/dev/null 2>&1 3<&- 5>&- &
 gate=$!
-/usr/bin/setpriv --pdeathsig KILL /usr/bin/docker --host unix:///run/docker.sock start --attach --interactive "$name" <&3 3<&- 5>&- &
+# On a terminal its client wants one, too: that is a pty of ours, of the host. It would leave the container at some keys: bytes that
+# nobody types, as they are in no UTF-8.
+set -- /usr/bin/docker --host unix:///run/docker.sock start --attach --interactive
+if [ -n "$terminal" ]; then
+	pty=/install/dist/native/pty
+	set -- "$pty" connect "$run_dir" "$pty" open raw /dev/ptmx "$@" --detach-keys "$(printf '\377,\377,\377,\377')"
+fi
+/usr/bin/setpriv --pdeathsig KILL "$@" "$name" <&3 3<&- 5>&- &
 client=$!
 exec 3<&-
 # Not through the client: it passes none on with some versions.
