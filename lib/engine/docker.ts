@@ -53,7 +53,7 @@ function groupsOf(cgroups: CgroupParents, callerUid: number): DockerGroup[] {
   });
 }
 
-const passed = ['run_dir', 'id', 'task', 'job', 'workspace', 'terminal'] as const;
+const passed = ['run_dir', 'id', 'task', 'job', 'workspace', 'way_out', 'terminal'] as const;
 
 /** Label by which our containers are told from others; the value is where their records are. */
 const recordsLabel = 'cofferdam.records';
@@ -86,6 +86,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     cgroupParent: containersGroup,
     image: imported,
     label: `${recordsLabel}=${input.records}`,
+    forwards: input.profile.network.mode === 'proxy',
     ids: {
       uid: subuids.start + uid,
       gid: subgids.start + gid,

@@ -96,6 +96,11 @@ export function targetsBeside(name: string): readonly string[] {
   return name === 'docker' ? extraTargets : [];
 }
 
+/** Whether an engine sets more flags of a folder's mount than `ro`. */
+export function setsMountFlags(name: string): boolean {
+  return name !== 'docker';
+}
+
 /** Why a check of `sandbox verify` cannot hold with the engine `name`, or undefined. */
 export function lacksCheck(name: string, check: string): string | undefined {
   if (!(name in matrices)) return undefined;

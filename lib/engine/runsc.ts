@@ -54,7 +54,7 @@ function refuse(profile: Profile, asking: Asking): void {
   if (found !== undefined) throw cannot(found.field, found.why);
 }
 
-function command({ spec, probe: found, planDirectory, helpers }: EngineInput): EngineCommand {
+function command({ spec, profile, probe: found, planDirectory, helpers }: EngineInput): EngineCommand {
   const [date = '', platform = ''] = found.version.split('+');
   const tools = {
     runsc: found.path,
@@ -74,7 +74,16 @@ function command({ spec, probe: found, planDirectory, helpers }: EngineInput): E
   const filter = spec.annotations[filterName];
   if (filter === undefined) throw new CofferdamError('SPEC_INVALID', `the spec has no annotation ${filterName}`);
   const { user } = spec.process;
-  const script = { tools, planDirectory, helpers, filter, platform, flags: flagsOf(date), user };
+  const script = {
+    tools,
+    planDirectory,
+    helpers,
+    filter,
+    platform,
+    flags: flagsOf(date),
+    user,
+    connects: profile.network.mode === 'proxy',
+  };
   const words: ShellWord[] = [tools.sh, `${planDirectory}/runsc-outside`];
   return {
     writesConfig: true,

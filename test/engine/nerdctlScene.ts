@@ -41,8 +41,8 @@ function parentOf(pid: number): number {
   return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }
 
-/** Starts containerd; it ends, and all it wrote goes, at the end of the file. Throws when it does not answer. */
-export async function startContainerd(): Promise<NerdctlScene> {
+/** Starts containerd, behind the words `around`; it ends, and all it wrote goes, at the end of the file. Throws when it does not answer. */
+export async function startContainerd(around: readonly string[] = []): Promise<NerdctlScene> {
   const containerd = requireTools();
   const settings = (home: string) => ({ client, socket: join(home, 'socket'), dataRoot: join(home, 'nerdctl') });
   const home = makeHome('nerdctl', (folder) => JSON.stringify({ engines: { nerdctl: settings(folder) } }));
@@ -63,7 +63,7 @@ export async function startContainerd(): Promise<NerdctlScene> {
   const nerdctl = async (...args: string[]) =>
     (await runTool(client, [...common, ...args], { timeoutMs: 20_000, env: clientEnv })).stdout;
   const daemon = await startDaemon({
-    command: [containerd, '--config', config],
+    command: ['/usr/bin/env', ...around, containerd, '--config', config],
     home,
     ask: () => nerdctl('ps'),
   });

@@ -5,13 +5,15 @@ import { ownFolder } from './lower.ts';
 
 /** Run beside the container while it waits. Pure. */
 export function renderGate(input: DockerScript): string {
-  const { groups, ids } = input;
+  const { groups, ids, forwards } = input;
+  // The program's shell reads only when the forwarder is there (lib/run/native/init).
+  const processes = forwards ? 3 : 2;
   const moves = groups.map(
     ({ parent, containers }) => `move ${quoteLiteral(containers)}/"$cid" ${quoteLiteral(parent)}/"$id"`,
   );
   return `#!/bin/sh
 # Lets the program start when its processes are in the run's own control groups, and are what the daemon was asked for. The
-# container has two processes then, our init and a shell that waits for a word, and neither makes another.
+# container has ${processes} processes then, our init${forwards ? ', its forwarder' : ''} and a shell that waits for a word, and none makes another.
 set -eu
 run_dir=$1
 id=$2
@@ -75,7 +77,7 @@ while read -r pid; do
 	check "$pid"
 	count=$((count + 1))
 done <${quoteLiteral(groups[0]?.parent ?? '')}/"$id"/cgroup.procs
-[ "$count" -eq 2 ] || lacks "its number of processes, $count"
+[ "$count" -eq ${processes} ] || lacks "its number of processes, $count"
 : >"$own/admitted"
 echo go >&6
 `;

@@ -27,6 +27,8 @@ export interface DockerScript extends DockerCommand {
   readonly image: string;
   /** Marks our containers: `NAME=VALUE`. */
   readonly label: string;
+  /** Whether our init has a child beside the program: the forwarder of the way out. */
+  readonly forwards: boolean;
   /** The program's ids on the host, and those of root inside. */
   readonly ids: Readonly<Record<'uid' | 'gid' | 'rootUid' | 'rootGid', number>>;
 }

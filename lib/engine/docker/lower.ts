@@ -96,13 +96,13 @@ export function lowerForDocker(spec: OciSpec, cannot: Cannot, looks: Looks = loo
   // runc makes no mount point in /sys, and takes none in /proc.
   const maskable = spec.linux.maskedPaths.filter((path) => path.startsWith('/sys/') && looks.isFolder(path));
   const own = [variable('run_dir'), `/${ownFolder}`] as const;
-  const workspace: ShellWord = [...own, '/workspace'];
+  const bound = { workspace: [...own, '/workspace'], wayOut: [...own, '/way-out'] };
   return {
     flags: [
       ...fixed,
       ...processFlags(spec),
       ...protectionFlags,
-      ...mountFlags(spec, { cannot, workspace }),
+      ...mountFlags(spec, { cannot, ...bound }),
       ...loopbackFlags(looks),
       ...nameFlags(spec.root.path, cannot, looks),
       ...maskFlags([...unwanted, ...maskable]),

@@ -43,8 +43,9 @@ done
 ${tools.mkdir} "$own"
 ${tools.mkfifo} -m 0600 "$own/alive"
 ${tools.mkfifo} -m 0644 "$own/gate"
-# A name without commas or quotes for a folder that may have any.
+# Names without commas or quotes for folders that may have any.
 [ -z "$workspace" ] || ${tools.ln} -s -- "$workspace" "$own/workspace"
+[ -z "$way_out" ] || ${tools.ln} -s -- "$way_out" "$own/way-out"
 
 # Whoever kills us leaves the daemon running the container. The watch reads a pipe that only we can write to, and in a
 # session of its own is not killed with us: at our end it ends whatever is in the groups, and removes the container.

@@ -22,13 +22,18 @@ export interface MountOptions {
   readonly cannot: Cannot;
   /** The workspace's source: a path that is no list of anything, whatever the folder is called. */
   readonly workspace: ShellWord;
+  /** The same for the folder of the way out. */
+  readonly wayOut: ShellWord;
 }
 
-function bindFlag({ source, destination, options }: OciMount, { cannot, workspace }: MountOptions): ShellWord[] {
-  const isWorkspace = source === placeholders.workspace;
-  if (!isWorkspace && Object.keys(templateVariables).some((token) => source.includes(token)))
+function bindFlag(
+  { source, destination, options }: OciMount,
+  { cannot, workspace, wayOut }: MountOptions,
+): ShellWord[] {
+  const bound = { [placeholders.workspace]: workspace, [placeholders.wayOut]: wayOut }[source];
+  if (bound === undefined && Object.keys(templateVariables).some((token) => source.includes(token)))
     throw cannot(`the mount at ${destination}`, 'its options have no way to write what is filled in at launch');
-  const from = isWorkspace ? join('src=', workspace) : csvField(`src=${source}`);
+  const from = bound === undefined ? csvField(`src=${source}`) : join('src=', bound);
   const access = options.includes('ro') ? ',readonly' : '';
   const rest = `,${csvField(`dst=${destination}`)}${access},bind-propagation=private,bind-nonrecursive`;
   return ['--mount', join('type=bind,', from, rest)];

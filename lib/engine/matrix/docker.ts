@@ -1,5 +1,5 @@
 // Owns what docker enforces: what its flags say, and what our gate checks before the program starts.
-import { type Cell, type EngineMatrix, noPorts, noWayOut, ours, type Refused } from './row.ts';
+import { type Cell, type EngineMatrix, noPorts, ours, type Refused } from './row.ts';
 
 const flag = { by: 'flag' } as const;
 const gate = { by: 'flag, checked by our gate' } as const;
@@ -63,7 +63,15 @@ export const dockerMatrix: EngineMatrix = {
   '-t': { by: "supervisor; daemon's pty of the sandbox, through its client on a pty of ours" },
   env: flag,
   'network.mode none': flag,
-  'network.mode proxy': noWayOut,
+  'network.mode proxy': {
+    by: 'flag, init, bridge, Squid',
+    lacks: [
+      {
+        why: 'docker: the read-only folder of the way out has the other mount flags of the file system that it lies on; only its socket is in it',
+        checks: [],
+      },
+    ],
+  },
   ports: noPorts,
   'user namespace': { by: 'userns-remap of the daemon, checked by our gate' },
   'own host ids': {

@@ -1,5 +1,5 @@
 // Owns what nerdctl enforces: what crun does, which a runtime of ours gives our own bundle; and what containerd cannot.
-import { type EngineMatrix, noPorts, noWayOut, ours } from './row.ts';
+import { type EngineMatrix, noPorts, ours } from './row.ts';
 
 const spec = { by: 'spec, which our runtime gives crun' } as const;
 const leaf = { by: 'control group of the run; our runtime joins it' } as const;
@@ -34,7 +34,7 @@ export const nerdctlMatrix: EngineMatrix = {
   '-t': { by: 'supervisor, pty of the sandbox' },
   env: spec,
   'network.mode none': spec,
-  'network.mode proxy': noWayOut,
+  'network.mode proxy': { by: 'spec, which our runtime gives crun; init, bridge, Squid' },
   ports: noPorts,
   'user namespace': spec,
   'own host ids': { by: 'launch script, spec' },

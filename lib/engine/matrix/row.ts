@@ -85,17 +85,6 @@ export const noTerminal: Cell = {
 
 export type EngineMatrix = Readonly<Record<RowName, Cell>>;
 
-/** Of engines in which the way out has not been proven. */
-export const noWayOut: Cell = {
-  refuses: [
-    {
-      what: 'all of it',
-      why: 'the way out is not proven with it',
-      asked: ({ network }) => (network.mode === 'proxy' ? 'network.mode' : undefined),
-    },
-  ],
-};
-
 /** What all engines leave to our own launcher, supervisor and compiler. */
 export const ours = {
   timeout: { by: 'supervisor' },

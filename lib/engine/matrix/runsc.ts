@@ -1,6 +1,6 @@
 // Owns what gVisor enforces: the sentry, a kernel in user space, by the spec that it is given; and what it cannot.
 import { formatSize } from '../../base/units.ts';
-import { type EngineMatrix, noPorts, noTerminal, noWayOut, ours } from './row.ts';
+import { type EngineMatrix, noPorts, noTerminal, ours, type Refused } from './row.ts';
 
 /**
  * Sentry, gofer and runsc live in the sandbox's own control group: what they need at the least. Measured on 2 cores (ptrace): a
@@ -12,6 +12,21 @@ const leastPids = 128;
 const sentry = { by: 'sentry' } as const;
 const gofer = { by: 'sentry; gofer with the ids of the folder' } as const;
 const leaf = { by: 'control group of the run, sentry and gofer in it' } as const;
+
+/**
+ * The gofer connects by path. A socket that others make in a folder of the host, and a path that the guest swaps meanwhile, would be
+ * two ways to sockets that nobody gave to it. Copies and artifacts are ours alone, and nobody makes a socket there.
+ */
+const writable: Refused = {
+  what: 'with a folder of the host that can be written to',
+  why: 'its sandboxes reach host sockets only where none of their folders of the host is writable',
+  asked: ({ network, workspace, mounts }) => {
+    if (network.mode !== 'proxy') return undefined;
+    const at = mounts.findIndex(({ mode }) => mode === 'rw');
+    if (at !== -1) return `mounts[${at}].mode: rw with network.mode: proxy`;
+    return workspace.mode === 'rw' ? 'workspace.mode: rw with network.mode: proxy' : undefined;
+  },
+};
 
 export const runscMatrix: EngineMatrix = {
   user: sentry,
@@ -64,7 +79,10 @@ export const runscMatrix: EngineMatrix = {
   '-t': noTerminal,
   env: { by: 'spec' },
   'network.mode none': { by: 'sentry; network namespace of the sentry' },
-  'network.mode proxy': noWayOut,
+  'network.mode proxy': {
+    by: 'gofer, which leads to the socket and makes none; init, bridge, Squid',
+    refuses: [writable],
+  },
   ports: noPorts,
   'user namespace': { by: 'namespaces of our script, spec' },
   'own host ids': { by: 'launch script, namespaces of our script' },

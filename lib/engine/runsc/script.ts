@@ -29,6 +29,8 @@ export interface ScriptInput {
   readonly platform: string;
   /** Flags of runsc that this version knows, beside those that all know. */
   readonly flags: readonly string[];
+  /** Whether the sandbox may connect to unix sockets in the folders of the host that it sees; it never makes one there. */
+  readonly connects: boolean;
   /** The program's ids inside. */
   readonly user: { readonly uid: number; readonly gid: number };
 }
@@ -116,7 +118,7 @@ exit "$status"
 }
 
 /** Run as the first process of the namespaces. Pure. */
-export function renderInside({ tools, platform, flags, filter }: ScriptInput): string {
+export function renderInside({ tools, platform, flags, filter, connects }: ScriptInput): string {
   const common = [
     `--root "$own/state" --rootless="$rootless" --platform ${quoteLiteral(platform)}`,
     ...flags.map(quoteLiteral),
@@ -148,9 +150,9 @@ trap 'runsc kill "$id" TERM >/dev/null 2>&1 || :' TERM
 exec 3<&0 4<&- 6<&-
 echo >&9
 exec 9>&-
-# Its network is none but lo, its host sockets and fifos are none, and the filter of the spec is loaded.
+# Its network is none but lo, ${connects ? 'host sockets are those that it finds in its mounts, fifos none' : 'its host sockets and fifos are none'}, and the filter of the spec is loaded.
 ${tools.runsc} ${common.join(' ')} \\
-	--network none --oci-seccomp --overlay2 none --host-uds none --host-fifo none --ignore-cgroups --log-fd 5 --log-format json \\
+	--network none --oci-seccomp --overlay2 none --host-uds ${connects ? 'open' : 'none'} --host-fifo none --ignore-cgroups --log-fd 5 --log-format json \\
 	--panic-log "$own/panic" run --bundle "$own" "$id" <&3 3<&- &
 child=$!
 exec 3<&-

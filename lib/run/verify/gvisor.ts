@@ -1,11 +1,13 @@
 // Owns what each check means under gVisor, where the program is no process of the host: whose /proc it is judged on, or why
 // not at all. A check from outside that is not listed fails.
 import { printable } from '../../base/printable.ts';
+import { initWords } from '../../spec/build.ts';
+import { wayOutTarget } from '../../spec/mounts.ts';
 import { type Check, fail, type Verdict, verdict } from './check.ts';
 import { knownEntries, knownNodes } from './checks/devices.ts';
 import { placeOf } from './checks/places.ts';
 import type { AroundGuest, Evidence } from './evidence.ts';
-import { fourIds, mountAt, parseCgroups, statusField } from './procfs.ts';
+import { fourIds, mountAt, parseCgroups, rows, statusField } from './procfs.ts';
 
 type View =
   /** Judged as everywhere, on this process. */
@@ -83,9 +85,26 @@ const hostPipes: View = ({ guest: { program } }) => {
   );
 };
 
-const initWords: View = ({ guest: { init } }) => {
-  const words = init.text('cmdline').split('\0').slice(0, 5).join(' ');
-  return verdict(words === '/.cofferdam/init -p SIGKILL -g --', words);
+const initFirst: View = ({ guest: { init } }, { expected }) => {
+  const wanted = initWords(expected.profile);
+  const words = init.text('cmdline').split('\0').slice(0, wanted.length).join(' ');
+  return verdict(words === wanted.join(' '), words);
+};
+
+// This kernel shows no other flags of a folder of the host; fs.no-set-id and fs.no-devices say why it needs none.
+const wayOut: View = ({ guest: { program } }, { expected }) => {
+  const options = mountAt(program, wayOutTarget)?.options;
+  const holds =
+    expected.profile.network.mode === 'none'
+      ? options === undefined
+      : ['ro', 'noexec'].every((option) => options?.includes(option) === true);
+  return verdict(holds, options?.join(',') ?? 'none');
+};
+
+// The guest's own sockets are the sentry's alone, also the forwarder's.
+const noTcp: View = ({ sentry }) => {
+  const found = rows(sentry.text('net/tcp'));
+  return verdict(found.length === 0, `${found.length} entries`);
 };
 
 /** The same attempt, refused with another number: this kernel refuses at another place, or has no such call at all. */
@@ -135,7 +154,7 @@ export const views: Readonly<Record<string, View>> = {
   'identity.seccomp': 'guest',
   'identity.init-confined': confined,
   ...each(['user', 'pid', 'ipc', 'uts', 'net', 'mnt', 'cgroup', 'init-is-first'], 'ns', 'sentry'),
-  'ns.init': initWords,
+  'ns.init': initFirst,
   'ns.members': {
     skip: 'its members are the sentry, its stubs and those who serve it; ns.own-processes counts those inside',
   },
@@ -145,7 +164,8 @@ export const views: Readonly<Record<string, View>> = {
       [`fs.${name}-flags`, noexec(name)],
     ]),
   ),
-  ...each(['root-read-only', 'no-other-mounts', 'writable-places', 'no-cgroup-tree', 'way-out'], 'fs', 'guest'),
+  ...each(['root-read-only', 'no-other-mounts', 'writable-places', 'no-cgroup-tree'], 'fs', 'guest'),
+  'fs.way-out': wayOut,
   'fs.no-set-id': setId,
   'fs.no-devices': {
     skip: 'the sentry opens no device of the host, and the filter refuses to make nodes (device.make-)',
@@ -156,7 +176,8 @@ export const views: Readonly<Record<string, View>> = {
   'proc.sys-read-only': 'guest',
   'proc.flags': kernelNoexec,
   ...each(['own-terminals', 'own-shared-memory', 'own-dev'], 'device', otherKernel),
-  ...each(['interfaces', 'routes', 'addresses', 'no-tcp', 'no-tcp6', 'no-udp', 'no-udp6', 'no-unix'], 'net', 'sentry'),
+  ...each(['interfaces', 'routes', 'addresses', 'no-tcp6', 'no-udp', 'no-udp6', 'no-unix'], 'net', 'sentry'),
+  'net.no-tcp': noTcp,
   ...each(['memory', 'swap', 'oom-group', 'pids', 'cpu', 'cpu-period', 'own-group', 'oom-killable'], 'limit', 'sentry'),
   'limit.open-files': noLimitsFile,
   'limit.file-size': noLimitsFile,

@@ -25,7 +25,7 @@ const script = {
   helpers: '/install/dist/native',
   socket: '/run/docker.sock',
   planDirectory: '/plan',
-  variables: ['run_dir', 'id', 'task', 'job', 'workspace', 'terminal'] as const,
+  variables: ['run_dir', 'id', 'task', 'job', 'workspace', 'way_out', 'terminal'] as const,
   groups: ['memory', 'pids', 'cpu'].map((name) => ({
     parent: `/sys/fs/cgroup/${name}/cofferdam/0`,
     containers: `/sys/fs/cgroup/${name}/cofferdam/docker`,
@@ -33,11 +33,13 @@ const script = {
   cgroupParent: '/cofferdam/docker',
   image: `sha256:${'b'.repeat(64)}`,
   label: 'cofferdam.records=/run/cofferdam/records',
+  forwards: false,
   ids: { uid: 296_604, gid: 296_604, rootUid: 231_072, rootGid: 231_072 },
 };
 const texts = {
   'docker-run.sh': renderRun(script),
   'docker-gate.sh': renderGate(script),
+  'docker-gate-proxy.sh': renderGate({ ...script, forwards: true }),
   'docker-watch.sh': renderWatch({ remove: `${client(script)} rm --force --volumes "$name"`, sleep: tools.sleep }),
 };
 

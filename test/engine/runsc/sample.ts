@@ -50,6 +50,7 @@ export const sampleScript: ScriptInput = {
   filter: 'BgAAAAAA/38=',
   platform: 'ptrace',
   flags: [],
+  connects: false,
   user: { uid: 65532, gid: 65532 },
 };
 

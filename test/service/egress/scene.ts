@@ -1,7 +1,7 @@
 // Owns the stage of the way out's tests: a small internet in namespaces, and a plain user whose sandboxes have a way to it.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { reachDaemon } from '../../../lib/service/egress/client.ts';
 import { type EgressFolders, egressFolders } from '../../../lib/service/egress/folders.ts';
 import { statusSchema } from '../../../lib/service/egress/protocol.ts';
@@ -20,6 +20,8 @@ export interface WayScene {
   readonly workspace: string;
   /** Where the daemon's sockets are, as we see them. */
   readonly folders: EgressFolders;
+  /** Folder of the policy, as we see it. */
+  readonly config: string;
   /** Words before a program that bring it to the internet and to these folders. */
   readonly around: readonly string[];
   /** Options of `run`: a way out, and trust in the test's authority. */
@@ -92,20 +94,21 @@ export async function makeWayScene(t: Owner, caller: Scene['caller'] = 'plain us
       ...around,
       ...['/usr/bin/setpriv', ...who, '/usr/bin/env', '-i', '-C', scene.home, ...named, sandboxFile, ...words],
     ]);
-  const file =
-    apart === undefined ? join(scene.home, '.config/cofferdam/firewall.yaml') : seen('/etc/cofferdam/firewall.yaml');
+  const settings = apart === undefined ? scene.paths.config : seen(scene.paths.config);
+  const file = join(settings, 'firewall.yaml');
   return {
     scene,
     world,
     workspace,
     folders,
+    config: settings,
     around,
     options: [
       ...['--network', 'proxy', '--workspace', `${workspace}:ro`],
       ...trust.flatMap((name) => ['--env', `${name}=/workspace/ca.pem`]),
     ],
     writePolicy: (text) => {
-      if (apart === undefined) scene.write('.config/cofferdam/firewall.yaml', text);
+      if (apart === undefined) scene.write(relative(scene.home, file), text);
       else writeFileSync(file, text);
     },
     removePolicy: () => rmSync(file, { force: true }),

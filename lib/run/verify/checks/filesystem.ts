@@ -1,6 +1,6 @@
 // Owns the checks of mounts and files: what is mounted, what can be written, what can be executed. Sizes: places.ts.
 
-import { targetsBeside } from '../../../engine/matrix.ts';
+import { setsMountFlags, targetsBeside } from '../../../engine/matrix.ts';
 import { maskedPaths, readonlyPaths } from '../../../spec/build.ts';
 import { initTarget, wayOutTarget } from '../../../spec/mounts.ts';
 import {
@@ -142,7 +142,7 @@ const mounts: Check[] = [
     ({ program, expected }) => {
       const options = mountAt(program, wayOutTarget)?.options;
       if (expected.profile.network.mode === 'none') return verdict(options === undefined, options?.join(',') ?? 'none');
-      const wanted = ['ro', 'nosuid', 'nodev', 'noexec'];
+      const wanted = ['ro', ...(setsMountFlags(expected.engine) ? ['nosuid', 'nodev', 'noexec'] : [])];
       return verdict(
         wanted.every((option) => options?.includes(option) === true),
         options?.join(',') ?? 'none',

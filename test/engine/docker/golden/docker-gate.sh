@@ -1,6 +1,6 @@
 #!/bin/sh
 # Lets the program start when its processes are in the run's own control groups, and are what the daemon was asked for. The
-# container has two processes then, our init and a shell that waits for a word, and neither makes another.
+# container has 2 processes then, our init and a shell that waits for a word, and none makes another.
 set -eu
 run_dir=$1
 id=$2

@@ -6,8 +6,9 @@ id=$2
 task=$3
 job=$4
 workspace=$5
-terminal=$6
-shift 6
+way_out=$6
+terminal=$7
+shift 7
 own=$run_dir/docker
 name=cofferdam-$id
 : "$task" "$job"
@@ -23,8 +24,9 @@ done
 /usr/bin/mkdir "$own"
 /usr/bin/mkfifo -m 0600 "$own/alive"
 /usr/bin/mkfifo -m 0644 "$own/gate"
-# A name without commas or quotes for a folder that may have any.
+# Names without commas or quotes for folders that may have any.
 [ -z "$workspace" ] || /usr/bin/ln -s -- "$workspace" "$own/workspace"
+[ -z "$way_out" ] || /usr/bin/ln -s -- "$way_out" "$own/way-out"
 
 # Whoever kills us leaves the daemon running the container. The watch reads a pipe that only we can write to, and in a
 # session of its own is not killed with us: at our end it ends whatever is in the groups, and removes the container.
