@@ -63,6 +63,12 @@ export const firewallErrors = {
     meaning: 'The proxy did not start, or did not take the configuration that was made from the policy.',
     remedy: 'see what it says above; then: sandbox doctor',
   },
+  EGRESS_DOWN: {
+    exit: 125,
+    meaning:
+      'The service that lets sandboxes out of this host does not run, or was not prepared for this user. No other is started.',
+    remedy: 'as root: sandbox setup --egress --user NAME; then see: systemctl status cofferdam-egress',
+  },
   FIREWALL_UNREADABLE: {
     exit: 125,
     meaning: 'What nft says about the host firewall cannot be understood, so nothing can be said about it.',

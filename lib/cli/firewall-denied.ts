@@ -6,7 +6,7 @@ import { policySourceOf } from '../firewall/policySource.ts';
 import { readClock } from '../policy/clock.ts';
 import { parsePolicy, readPolicyText } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
-import { egressFolders } from '../service/egress/folders.ts';
+import { egressLogs } from '../service/egress/systemPlaces.ts';
 import { type RequestLine, readRequestLine } from '../service/requests/line.ts';
 import { addLine, type EgressRequest, type Requests, readRequests } from '../service/requests/requests.ts';
 import { requestLog } from '../service/requests/store.ts';
@@ -23,8 +23,8 @@ interface DeniedFlags {
 }
 
 /** Where what is refused is recorded. */
-export function egressFolder({ paths }: CliContext): string {
-  return egressFolders(paths).logs;
+export function egressFolder({ paths, uid }: CliContext): string {
+  return egressLogs(paths, uid).logs;
 }
 
 /** The policy in force for the caller, or undefined where there is none. */

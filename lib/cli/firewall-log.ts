@@ -3,8 +3,9 @@ import { type Command, createCommand } from 'commander';
 import { tailLines } from '../base/lineLog.ts';
 import { printable, printableJson } from '../base/printable.ts';
 import { showHost } from '../policy/hostname.ts';
-import { accessLog, egressFolders } from '../service/egress/folders.ts';
+import { accessLog } from '../service/egress/folders.ts';
 import { type LoggedEntry, readEgressLine } from '../service/egress/logEntry.ts';
+import { egressLogs } from '../service/egress/systemPlaces.ts';
 import type { CliContext } from './context.ts';
 import { parseTime } from './logs.ts';
 
@@ -29,10 +30,10 @@ function entryText({ time, run, tool, profile, method, host, port, result, reaso
 }
 
 async function showLog(context: CliContext, { follow, run, since, json }: LogFlags): Promise<void> {
-  const { paths, signal, terminal } = context;
+  const { paths, uid, signal, terminal } = context;
   const from = since === undefined ? 0 : parseTime(since, Date.now());
   let unreadable = 0;
-  for await (const line of tailLines(accessLog(egressFolders(paths)), follow === true ? signal : undefined)) {
+  for await (const line of tailLines(accessLog(egressLogs(paths, uid)), follow === true ? signal : undefined)) {
     const entry = readEgressLine(line);
     if (entry === undefined) unreadable++;
     else if (entry.time >= from && (run === undefined || entry.run === run)) {

@@ -13,6 +13,7 @@ interface SetupFlags {
   user?: string;
   check?: true;
   tests?: true;
+  egress?: true;
   boot?: true;
   json?: true;
 }
@@ -36,6 +37,7 @@ export function setupCommand(context: CliContext): Command {
     .option('--user <name>', 'a user who will run sandboxes without root')
     .option('--check', 'change nothing; exit 1 when something is missing')
     .option('--tests', 'also install what bin/test needs')
+    .option('--egress', 'also the way out as a service of the host, for root and every user prepared (systemd)')
     .option('--boot', 'only what a reboot takes away, for every user prepared before')
     .option('--json', 'print {steps}')
     .addHelpText('after', '\nExample:\n  sudo bin/sandbox setup --user "$USER"')
@@ -45,7 +47,9 @@ export function setupCommand(context: CliContext): Command {
       const env = clientEnvironment(context.env);
       const user = flags.user;
       const steps =
-        flags.boot === true ? bootSteps(paths) : setupSteps({ paths, user, tests: flags.tests === true, env });
+        flags.boot === true
+          ? bootSteps(paths)
+          : setupSteps({ paths, user, tests: flags.tests === true, egress: flags.egress === true, env });
       const reports: StepReport[] = [];
       for (const step of steps) {
         signal.throwIfAborted();

@@ -71,6 +71,12 @@ export const hostConfigSchema = z
       .describe(
         'Whether the firewall.yaml of a user says what their sandboxes may reach. If not, the one beside this file does.',
       ),
+    egress: z
+      .enum(['auto', 'system'])
+      .default('auto')
+      .describe(
+        'Whose daemon lets sandboxes out. system: that of the host alone, by the host’s policy, whatever allowUserPolicy says. auto: that one where set-up prepared it for the caller and the policy is the host’s, else one of the caller’s own.',
+      ),
     approvals: z
       .enum(['reject_all', 'prompt', 'approve_all'])
       .default('prompt')

@@ -6,6 +6,7 @@ import { systemUser } from '../subids.ts';
 import { egressUserSteps, subidStep, systemUserStep } from './accountSteps.ts';
 import { type Account, findAccount } from './accounts.ts';
 import { cgroupStep, fastMovesStep, strayStep } from './cgroupSteps.ts';
+import { egressStep, isEgressInstalled } from './egressStep.ts';
 import { folderStep } from './folderStep.ts';
 import { packageStep } from './packageStep.ts';
 import { runsUnitStep } from './runsUnitStep.ts';
@@ -19,6 +20,8 @@ export interface SetupOptions {
   readonly user: string | undefined;
   /** Also what bin/test needs. */
   readonly tests: boolean;
+  /** Also the service that lets the sandboxes of all callers out; kept up to date where it is installed. */
+  readonly egress: boolean;
   /** Proxy and TLS settings of the caller, for apt. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -34,7 +37,7 @@ function usersFile(paths: Paths): string {
 }
 
 /** Everything, for root and one user. Throws HOST_UNPREPARED for a user that does not exist, before anything is changed. */
-export function setupSteps({ paths, user, tests, env }: SetupOptions): Step[] {
+export function setupSteps({ paths, user, tests, egress, env }: SetupOptions): Step[] {
   const account = user === undefined || user === root.name ? undefined : accountOf(user);
   return [
     packageStep({ tests, env }),
@@ -50,6 +53,7 @@ export function setupSteps({ paths, user, tests, env }: SetupOptions): Step[] {
     ...(account === undefined ? [] : [cgroupStep(account), usersStep(account.name, usersFile(paths))]),
     fastMovesStep,
     unitStep(paths.install),
+    ...(egress || isEgressInstalled() ? [egressStep(paths.install, usersFile(paths))] : []),
   ];
 }
 

@@ -10,13 +10,13 @@ const unitName = 'cofferdam-host.service';
 const unitFile = `/etc/systemd/system/${unitName}`;
 
 /** The unit of this installation. Throws HOST_UNPREPARED for a path that a unit file would read as something else. */
-export function renderUnit(template: string, install: string): string {
-  if (!/^\/[A-Za-z0-9_./+-]+$/.test(install)) {
+export function renderUnit(template: string, install: string, node = process.execPath): string {
+  if (![install, node].every((path) => /^\/[A-Za-z0-9_./+-]+$/.test(path))) {
     throw new CofferdamError('HOST_UNPREPARED', 'the path of this installation cannot stand in a systemd unit', {
       remedy: 'install below a path of letters, digits and _ . / + -',
     });
   }
-  return template.replaceAll('@INSTALL@', install);
+  return template.replaceAll('@INSTALL@', install).replaceAll('@NODE@', node);
 }
 
 /** Whether systemd is the host's init: sd_booted(3). */

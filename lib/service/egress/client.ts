@@ -13,6 +13,7 @@ import { proxyVariables } from '../../policy/parentProxy.ts';
 import { type EgressFolders, ensureEgressFolders } from './folders.ts';
 import { readLineMessages, writeMessage } from './lineSocket.ts';
 import { answerSchema, type EgressRequest, errorOf, type Failure } from './protocol.ts';
+import { callerPlaces, isSystemEgress } from './systemPlaces.ts';
 
 const startMs = 30_000;
 
@@ -114,8 +115,22 @@ async function startDaemonProcess(paths: Paths, folders: EgressFolders, env: Env
   }
 }
 
-/** The daemon of this user, started where there is none, with what `env` says of a parent proxy. Throws what its start was stopped by. */
+/** That of the host, where it is the one to use. Throws EGRESS_DOWN when it does not answer: no other takes its place. */
+async function openSystemDaemon(paths: Paths, uid: number): Promise<EgressConnection | undefined> {
+  if (!isSystemEgress(paths, uid)) return undefined;
+  const { control } = callerPlaces(uid);
+  const found = await reachDaemon({ control });
+  if (found !== undefined) return found;
+  throw new CofferdamError('EGRESS_DOWN', `the way out of this host does not answer uid ${uid} (${control})`);
+}
+
+/**
+ * The daemon of the host, or this user's own, started where there is none, with what `env` says of a parent proxy. Throws EGRESS_DOWN, and
+ * what its start was stopped by.
+ */
 export async function openDaemon(paths: Paths, uid: number, env: Environment): Promise<EgressConnection> {
+  const system = await openSystemDaemon(paths, uid);
+  if (system !== undefined) return system;
   const folders = ensureEgressFolders(paths, uid);
   const found = await reachDaemon(folders);
   if (found !== undefined) return found;

@@ -2,17 +2,9 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { CofferdamError } from '../../base/errors.ts';
-import { readLineMessages, writeMessage } from './lineSocket.ts';
+import { readLineMessages, readMessage, writeMessage } from './lineSocket.ts';
 import { type EgressRequest, failureOf, requestSchema } from './protocol.ts';
 import type { WayKeeper } from './wayKeeper.ts';
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}
 
 export class ControlServer {
   private readonly servers: Server[] = [];
@@ -69,9 +61,10 @@ export class ControlServer {
 
   private async answer(line: string, way: WayKeeper, opened: Set<string>): Promise<object> {
     try {
-      const parsed = requestSchema.safeParse(parseJson(line));
-      if (!parsed.success) throw new CofferdamError('USAGE', `the way out was asked for something it does not know`);
-      return { ok: true, value: await this.act(parsed.data, way, opened) };
+      const request = readMessage(requestSchema, line);
+      if (request === undefined)
+        throw new CofferdamError('USAGE', `the way out was asked for something it does not know`);
+      return { ok: true, value: await this.act(request, way, opened) };
     } catch (thrown) {
       return { ok: false, error: failureOf(thrown) };
     }

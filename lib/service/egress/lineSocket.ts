@@ -1,9 +1,10 @@
 // Owns reading lines of JSON from a socket, bounded: who sends a longer one is hung up on.
 import type { Socket } from 'node:net';
+import type { z } from 'zod';
 import { mostMessage } from './protocol.ts';
 
 /** Calls `onLine` for each line; one at a time, in order. */
-export function readLineMessages(socket: Socket, onLine: (line: string) => void): void {
+export function readLineMessages(socket: Socket, onLine: (line: string) => void, most = mostMessage): void {
   let rest = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {
     rest = Buffer.concat([rest, chunk]);
@@ -12,8 +13,17 @@ export function readLineMessages(socket: Socket, onLine: (line: string) => void)
       rest = rest.subarray(end + 1);
       onLine(line);
     }
-    if (rest.length > mostMessage) socket.destroy();
+    if (rest.length > most) socket.destroy();
   });
+}
+
+/** What a line says, or undefined where it is nothing of the schema's. */
+export function readMessage<T extends z.ZodType>(schema: T, line: string): z.output<T> | undefined {
+  try {
+    return schema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 export function writeMessage(socket: Socket, value: unknown): void {

@@ -91,6 +91,11 @@ export class PolicyProxy {
     return adopted;
   }
 
+  /** For one who comes when there is a proxy already. */
+  introduce({ bridge }: ProxyUser): void {
+    bridge.switchTo(this.proxy.upstream);
+  }
+
   private isUsed(): boolean {
     return this.options.users().some(({ size }) => size > 0);
   }

@@ -63,7 +63,7 @@ export const statusSchema = z.strictObject({
 export type EgressSummary = z.output<typeof summarySchema>;
 export type EgressStatus = z.output<typeof statusSchema>;
 
-const failureSchema = z.strictObject({
+export const failureSchema = z.strictObject({
   code: z.string(),
   message: z.string(),
   remedy: z.string(),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import { isTightened } from '../../policy/tightened.ts';
-import type { Bridge } from '../bridge/bridge.ts';
+import type { Bridge, Upstream } from '../bridge/bridge.ts';
 import type { RunningSquid } from '../squid/generation.ts';
 import type { Adopted } from './policyWatch.ts';
 
@@ -53,6 +53,12 @@ export class ProxyKeeper {
     return this.generation;
   }
 
+  /** Where it listens; undefined while there is none. */
+  get upstream(): Upstream | undefined {
+    const squid = this.generation?.squid;
+    return squid === undefined ? undefined : { address: '127.0.0.1', port: squid.port, numbers: squid.numbers };
+  }
+
   /** Settles when `adopted` is enforced. Rejects when it cannot be, and then nothing leaves. One after the other. */
   adopt(adopted: Adopted): Promise<void> {
     const turn = this.queue.then(() => this.replace(adopted));
@@ -83,7 +89,7 @@ export class ProxyKeeper {
     clearTimeout(this.restarting);
     void squid.exited.then(({ text }) => this.died(number, performance.now() - born, text));
     // New connections go to the new one before any of the old is cut: none that is made in between escapes the new rules.
-    bridge.switchTo({ address: '127.0.0.1', port: squid.port, numbers: squid.numbers });
+    bridge.switchTo(this.upstream);
     if (before === undefined) return;
     bridge.resetRuns(({ tool, profile }) => isTightened(before.adopted, adopted, { tool, profile }));
     this.end(before.squid, drainMs);
