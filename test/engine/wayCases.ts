@@ -30,7 +30,7 @@ function words({ way, chosen, options = [] }: WayEngine, script: string, others:
 
 /** Whether nothing of a run is left: on the host, with the engine, and with the daemon of the way out. */
 async function isLeftAlone({ way, isGone }: WayEngine, id: string): Promise<boolean> {
-  const gone = await until(() => way.traces(id).length === 0 && readdirSync(way.folders.runs).length === 0, 60);
+  const gone = await until(() => way.scene.traces(id).length === 0 && readdirSync(way.folders.runs).length === 0, 60);
   return gone && (await isGone(id)) && (await way.status())?.runs.length === 0;
 }
 
@@ -38,7 +38,7 @@ async function isLeftAlone({ way, isGone }: WayEngine, id: string): Promise<bool
 async function run(t: Test, engine: WayEngine, script: string, ...options: string[]) {
   const id = newId();
   const ended = await engine.way.sandbox(...words(engine, script, ['--id', id, ...options]));
-  t.ok(await isLeftAlone(engine, id), `nothing is left: ${engine.way.traces(id).join('; ')}`);
+  t.ok(await isLeftAlone(engine, id), `nothing is left: ${engine.way.scene.traces(id).join('; ')}`);
   return ended;
 }
 
@@ -136,7 +136,7 @@ export async function showKilled(t: Test, engine: WayEngine): Promise<void> {
   t.equal(readdirSync(way.folders.runs).length, 1);
   killed.child.kill('SIGKILL');
   await killed.ended;
-  t.ok(await isLeftAlone(engine, id), `nothing is left: ${way.traces(id).join('; ')}`);
+  t.ok(await isLeftAlone(engine, id), `nothing is left: ${way.scene.traces(id).join('; ')}`);
 }
 
 /** Checks of verify that may be skipped are those that the engine lacks; all others hold. */

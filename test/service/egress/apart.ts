@@ -1,4 +1,4 @@
-// Owns folders of root's for a test alone: in a mount namespace of its own, so that nothing of the host's is changed or read.
+// Owns a policy and ways out of root's for a test alone: in a mount namespace of its own. Runs and host ids are the host's, which others use.
 import { spawn } from 'node:child_process';
 import { systemPath } from '../../../lib/base/exec.ts';
 import type { Owner } from '../../firewall/world.ts';
@@ -11,7 +11,10 @@ export interface Apart {
 }
 
 const script = `set -eu
-for folder in /etc/cofferdam /run/cofferdam /var/lib/cofferdam/state; do mount -t tmpfs -o mode=0711 none $folder; done
+for folder in /etc/cofferdam /run/cofferdam/egress /var/lib/cofferdam/state/egress; do
+	mkdir -p -m 0711 $folder
+	mount -t tmpfs -o mode=0711 none $folder
+done
 echo ready
 read -r _ || :`;
 

@@ -7,7 +7,6 @@ import { type EgressFolders, egressFolders } from '../../../lib/service/egress/f
 import { statusSchema } from '../../../lib/service/egress/protocol.ts';
 import { addresses, makeWorld, type Owner, type World } from '../../firewall/world.ts';
 import { type Ended, type Scene, type Started, sandboxFile, sceneOf, until } from '../../system/scene.ts';
-import { findTraces } from '../../system/traces.ts';
 import { makeApart } from './apart.ts';
 import { makeOffers } from './offers.ts';
 
@@ -31,8 +30,6 @@ export interface WayScene {
   /** bin/sandbox where the internet is. */
   start(...words: string[]): Started;
   sandbox(...words: string[]): Promise<Ended>;
-  /** What is left of a run. */
-  traces(id: string): string[];
   status(): Promise<ReturnType<typeof statusSchema.parse> | undefined>;
   /** Lines of the log of what came to the proxy. */
   log(): readonly {
@@ -60,19 +57,18 @@ async function endDaemon(folders: EgressFolders): Promise<void> {
   if (!(await until(() => !existsSync(`/proc/${pid}`)))) throw new Error(`daemon ${pid} does not end`);
 }
 
-/** Makes it for one test; it goes with the test. Root has folders of its own for it, which nobody else sees. */
+/** Makes it for one test; it goes with the test. Root has a policy and a daemon for it that nobody else sees. */
 export async function makeWayScene(t: Owner, caller: Scene['caller'] = 'plain user'): Promise<WayScene> {
   const scene = sceneOf(caller);
   const apart = caller === 'root' ? await makeApart(t) : undefined;
   const seen = (path: string) => `${apart?.root ?? ''}${path}`;
-  const paths = { ...scene.paths, run: seen(scene.paths.run), state: seen(scene.paths.state) };
-  const folders = egressFolders(paths);
+  const folders = egressFolders({ run: seen(scene.paths.run), state: seen(scene.paths.state) });
   const folder = mkdtempSync(join(tmpdir(), 'cft-way-'));
   const world = makeWorld(t);
   t.teardown(async () => {
     await endDaemon(folders);
     rmSync(folder, { recursive: true, force: true });
-    if (apart === undefined) rmSync(paths.state, { recursive: true, force: true });
+    if (apart === undefined) rmSync(scene.paths.state, { recursive: true, force: true });
   });
   const { root, certificate, authority } = makeOffers(folder, [one, two]);
   const names = Object.fromEntries([one, two].map((name) => [name, addresses.public4]));
@@ -114,7 +110,6 @@ export async function makeWayScene(t: Owner, caller: Scene['caller'] = 'plain us
     removePolicy: () => rmSync(file, { force: true }),
     start,
     sandbox: (...words) => start(...words).ended,
-    traces: (id) => findTraces(paths, scene.uid, id),
     async status() {
       const daemon = await reachDaemon(folders);
       if (daemon === undefined) return undefined;
