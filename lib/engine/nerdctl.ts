@@ -115,7 +115,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   };
   return {
     writesConfig: true,
-    ...bundleForCrun({ spec: boundLater(spec), empty: input.empty }, false),
+    ...bundleForCrun({ spec: boundLater(spec), covers: input.covers }, false),
     appendsArguments: false,
     env: Object.entries(clientEnv).map(([name, value]) => ({ name, value })),
     words: [

@@ -46,8 +46,7 @@ export interface EngineInput {
   readonly cgroups: CgroupParents;
   /** Folder in which every live run has its record; it tells our containers from those of others. */
   readonly records: string;
-  /** An empty folder of ours that nobody writes to. */
-  readonly empty: string;
+  readonly covers: Covers;
   /** What `import` gave. */
   readonly imported: string | undefined;
   /** A folder of the plan: files that `files` names are written there, read-only. */
@@ -56,6 +55,13 @@ export interface EngineInput {
   readonly helpers: string;
   /** Whether the run is started in a user namespace that maps all of a plain user's ids (lib/run/invoke.ts). */
   readonly inOuterIds: boolean;
+}
+
+/** Folders of ours that nobody writes to. */
+export interface Covers {
+  readonly empty: string;
+  /** Empty folders alone, which have the shape of what is shown of /sys. */
+  readonly sys: string;
 }
 
 export interface EngineCommand {

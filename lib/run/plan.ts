@@ -18,8 +18,9 @@ import { placeholders, templateMap, templateTokens } from '../spec/placeholders.
 import { compileSeccomp } from '../spec/seccomp/compile.ts';
 import type { OciSpec } from '../spec/types.ts';
 import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
+import { ensureCovers } from './covers.ts';
 import { ensureRunFolders } from './folders.ts';
-import { ensureEmpty, ensureInit } from './init.ts';
+import { ensureInit } from './init.ts';
 import { type LaunchTools, renderLaunch } from './launch.ts';
 import { removePlan } from './planIndex.ts';
 
@@ -125,7 +126,7 @@ async function render(request: PlanRequest): Promise<Rendered> {
   const command = engine.command({
     cgroups: request.cgroups,
     records: folders.records,
-    empty: ensureEmpty(paths, ids.callerUid),
+    covers: ensureCovers(paths, ids.callerUid),
     imported: await engine.import?.(image, probe, paths.data),
     profile,
     spec,

@@ -60,7 +60,7 @@ test('refuses to start where a port is taken, says which, and leaves nothing', a
     const run = `./run --make --run-dir "$PWD/run-dir" --publish ${address}=${port}=80 -- /bin/touch started`;
     const { exitCode, stderr } = await scene.play(run);
     t.equal(exitCode, 125);
-    t.match(stderr, new RegExp(`^sandbox: the port ${shown}=${port} cannot be listened at: Address already in use\n`));
+    t.match(stderr, new RegExp(`^sandbox: the port ${shown}=${port} cannot be listened at: Address in use\n`));
     t.equal(scene.read('started'), undefined);
     t.notOk(existsSync(join(scene.directory, 'run-dir')));
   }

@@ -42,6 +42,7 @@ export const hostPackages: readonly HostPackage[] = [
   { name: 'iproute2', for: 'controls of network attempts', need: 'test' },
   { name: 'libc6-dev', for: 'the supervisor and its tests', need: 'test' },
   { name: 'make', for: 'the supervisor and its tests', need: 'test' },
+  { name: 'musl-tools', for: 'the supervisor and init', need: 'test' },
   { name: 'podman', for: 'the second engine', need: 'test' },
   { name: 'python3', for: 'tests that attempt system calls', need: 'test' },
   { name: 'python3-seccomp', for: 'comparing our filter with libseccomp', need: 'test' },

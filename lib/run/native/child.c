@@ -6,7 +6,6 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "kernel.h"
 #include "say.h"
 
 #define NONE SIZE_MAX
@@ -54,8 +54,8 @@ static bool place_descriptors(const struct streams *streams, int space, int *fil
 		return false;
 	*report = REPORT;
 	if (space < 0)
-		return close_range(REPORT + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
-	return dup2(space, USER_SPACE) == USER_SPACE && close_range(USER_SPACE + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+		return close_from(REPORT + 1, CLOSE_RANGE_CLOEXEC) == 0;
+	return dup2(space, USER_SPACE) == USER_SPACE && close_from(USER_SPACE + 1, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
 static _Noreturn void fail(int report, enum stage stage, size_t cgroup)
@@ -70,7 +70,7 @@ static void execute(const struct options *options, int file)
 	char *const *environment = (char *const *)options->environment;
 
 	if (file >= 0)
-		execveat(file, "", options->program, environment, AT_EMPTY_PATH);
+		execute_file(file, options->program, environment);
 	else
 		execve(options->program[0], options->program, environment);
 }
@@ -151,7 +151,7 @@ bool start_child(const struct options *options, const struct exec *exec, struct 
 	close_guest_ends(streams);
 	child->report = report[0];
 	/* Our own unreaped child, so the pid cannot have been given to another process. */
-	child->pidfd = pidfd_open(child->pid, 0);
+	child->pidfd = open_pidfd(child->pid);
 	if (child->pidfd < 0) {
 		say("cannot watch a process: %s", why(errno));
 		kill(child->pid, SIGKILL);

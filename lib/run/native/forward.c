@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +18,7 @@
 #include "children.h"
 #include "clock.h"
 #include "confine.h"
+#include "kernel.h"
 #include "pump.h"
 #include "say.h"
 
@@ -78,7 +78,7 @@ static bool join_below(pid_t runtime, int runtime_end)
 	int error = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const int found = pidfd_open(inside[i], 0);
+		const int found = open_pidfd(inside[i]);
 		const bool ours = found >= 0 && is_child(init, inside[i]) && find_first_child(runtime) == init &&
 				  !has_ended(runtime_end);
 
@@ -139,7 +139,7 @@ static bool place_descriptors(int *pidfd, struct forwarder *forwarder)
 	*pidfd = FIRST;
 	for (size_t i = 0; i < forwarder->count; i++)
 		forwarder->listeners[i] = FIRST + 1 + (int)i;
-	return close_range(FIRST + (unsigned int)forwarder->count + 1, ~0U, 0) == 0;
+	return close_from(FIRST + (unsigned int)forwarder->count + 1, 0) == 0;
 }
 
 static _Noreturn void forward(const struct options *options, pid_t parent, struct child runtime, struct forwarder forwarder)

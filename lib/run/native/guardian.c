@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "kernel.h"
 #include "say.h"
 #include "terminal.h"
 #include "tree.h"
@@ -33,7 +34,7 @@ static bool place_descriptors(int pipe_end, int terminal)
 
 	return null >= 0 && dup2(terminal >= 0 ? terminal : null, STDOUT_FILENO) >= 0 &&
 	       dup2(pipe_end, STDIN_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0 &&
-	       close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
+	       close_from(STDERR_FILENO + 1, 0) == 0;
 }
 
 static _Noreturn void guard(const struct options *options, int pipe_end)

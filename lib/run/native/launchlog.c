@@ -86,7 +86,7 @@ static void unescape(struct text text, char *out, size_t room)
 /* Too many processes is nothing that the doctor would see. crun 1.8.1 then misses our init, which it looks for outside. */
 static const char *find_remedy(const char *shown)
 {
-	const bool exhausted = strstr(shown, strerrordesc_np(EAGAIN)) != NULL ||
+	const bool exhausted = strstr(shown, "Resource temporarily unavailable") != NULL ||
 			       strstr(shown, "`/.cofferdam/init` not found") != NULL;
 
 	return exhausted ? "it has no process to spare (limits.pids): end some of its processes" : "sandbox doctor";

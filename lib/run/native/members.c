@@ -6,8 +6,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
+
+#include "kernel.h"
 
 #define AT_ONCE 64   /* pidfds open at one time */
 #define MOST 4096    /* pids looked at in one pass; the next pass takes the rest */
@@ -67,13 +68,13 @@ static int kill_listed(int dir)
 	if (count <= 0)
 		return count;
 	for (int i = 0; i < count; i++)
-		pidfds[i] = may_kill(pids[i]) ? pidfd_open(pids[i], 0) : -1;
+		pidfds[i] = may_kill(pids[i]) ? open_pidfd(pids[i]) : -1;
 	const int recount = list_members(dir, again, MOST);
 	for (int i = 0; i < count; i++) {
 		if (pidfds[i] < 0)
 			continue;
 		if (contains(again, recount, pids[i]))
-			pidfd_send_signal(pidfds[i], SIGKILL, NULL, 0);
+			signal_pidfd(pidfds[i], SIGKILL);
 		close(pidfds[i]);
 	}
 	return count;

@@ -56,7 +56,5 @@ void say(const char *format, ...)
 
 const char *why(int error)
 {
-	const char *words = strerrordesc_np(error);
-
-	return words == NULL ? "unknown error" : words;
+	return strerror(error);
 }

@@ -3,11 +3,11 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <sys/pidfd.h>
 
 #include "cgroup.h"
 #include "clock.h"
 #include "hearing.h"
+#include "kernel.h"
 
 #define KILL_LIMIT_MS 2000 /* for the kernel to end what was killed */
 #define REPEAT_MS 20       /* between looks whether a sandbox that is being set up can hear us */
@@ -23,7 +23,7 @@ static void send_term(struct stop *stop, const struct child *child, int64_t now)
 	const bool heard = hears_term(child->pid);
 
 	if (heard || stop->repeat_at == NEVER)
-		pidfd_send_signal(child->pidfd, SIGTERM, NULL, 0);
+		signal_pidfd(child->pidfd, SIGTERM);
 	stop->repeat_at = heard ? NEVER : now + REPEAT_MS;
 }
 
@@ -43,7 +43,7 @@ void repeat_stop(struct stop *stop, const struct child *child, int64_t now)
 
 void kill_child(struct stop *stop, const struct options *options, const struct child *child)
 {
-	pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+	signal_pidfd(child->pidfd, SIGKILL);
 	/* Its process group: not reaped yet, so the number is still its own. */
 	kill(-child->pid, SIGKILL);
 	thaw_cgroups(options);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "kernel.h"
 #include "say.h"
 
 #define PATIENCE_MS 10000
@@ -162,7 +163,7 @@ bool receive_terminal(const struct options *options, struct terminal *terminal, 
 	close(terminal->listener);
 	terminal->listener = -1;
 	/* Only a terminal's master: whatever else came is not read from. */
-	if (terminal->master < 0 || ioctl(terminal->master, TIOCGPTN, &(unsigned int){ 0 }) != 0 ||
+	if (terminal->master < 0 || find_terminal_number(terminal->master, &(unsigned int){ 0 }) != 0 ||
 	    fcntl(terminal->master, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		return false;
 	give_size(options, terminal);

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "say.h"
 
 #define DEEPEST 24   /* directories open at one time */
@@ -82,7 +83,7 @@ static bool move_up(struct removal *removal, int dir, const char *name)
 
 	snprintf(to, sizeof(to), ".deep-%lu", removal->moved++);
 	/* The guest may have taken that name: RENAME_NOREPLACE, and the next number. */
-	while (renameat2(dir, name, removal->root, to, RENAME_NOREPLACE) != 0) {
+	while (move_to_free(dir, name, removal->root, to) != 0) {
 		if (errno != EEXIST)
 			return note(removal, errno);
 		snprintf(to, sizeof(to), ".deep-%lu", removal->moved++);

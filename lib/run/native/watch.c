@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "events.h"
+#include "kernel.h"
 #include "rest.h"
 #include "signals.h"
 #include "stop.h"

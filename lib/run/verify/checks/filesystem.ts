@@ -3,6 +3,7 @@
 import { setsMountFlags, targetsBeside } from '../../../engine/matrix.ts';
 import { maskedPaths, readonlyPaths } from '../../../spec/build.ts';
 import { initTarget, wayOutTarget } from '../../../spec/mounts.ts';
+import { sysFolders } from '../../../spec/sys.ts';
 import {
   type Check,
   harmless,
@@ -26,6 +27,7 @@ function expectedTargets({ profile, engine }: Expected): Set<string> {
   return new Set([
     '/',
     ...kernel,
+    ...sysFolders.map((path) => `/sys/${path}`),
     ...devicePaths,
     '/tmp',
     '/run',
