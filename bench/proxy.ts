@@ -135,7 +135,11 @@ try {
   ends.push(() => process.kill(status.pid, 'SIGTERM'));
   const target = { address: '127.0.0.1', port: status.proxy.port };
   const nobody = { run: 'bench', number: 1, tool: undefined, profile: 'bench' };
-  const header = encodeHeader(nobody, { tools: new Map(), profiles: new Map() }, 0, target).toString('hex');
+  const header = encodeHeader(
+    nobody,
+    { tools: new Map(), profiles: new Map() },
+    { counter: 0, request: '', target },
+  ).toString('hex');
   const python = ['/usr/bin/python3', '-c', client] as const;
   const ways = [
     { way: 'direct', measure: startClient(...python, addresses.public4, '443', '', '0') },

@@ -1,6 +1,6 @@
 // Owns the text that policies become for Squid: the same bytes each time, taken by the real one, nothing in it from outside.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -34,6 +34,7 @@ const sample = policy(
 const input: SquidInput = {
   ...{ policy: sample, clock, port: 3129, numbers: numberPrincipals(sample), parent: undefined, sni: 'off' },
   ...{ dnsServers: ['192.0.2.53'], logFile: '/run/x/access.fifo', cacheLog: '/run/x/cache.log', fdLimit: 4096 },
+  pagesFolder: '/run/x/pages',
 };
 
 const nothing = policy('global: {}');
@@ -52,6 +53,7 @@ for (const [name, one] of Object.entries(inputs)) {
     const folder = mkdtempSync(join(tmpdir(), 'cofferdam-conf-'));
     t.teardown(() => rmSync(folder, { recursive: true }));
     const [conf, pem] = [join(folder, 'squid.conf'), join(folder, 'certificate.pem')];
+    mkdirSync(join(folder, 'pages'));
     writeFileSync(conf, text.replaceAll('/run/x', folder));
     const curve = ['-pkeyopt', 'ec_paramgen_curve:prime256v1'];
     const key = ['-newkey', 'ec', ...curve, '-nodes', '-keyout', pem, '-out', `${pem}.crt`];
@@ -63,7 +65,7 @@ for (const [name, one] of Object.entries(inputs)) {
       encoding: 'utf8',
     });
     t.equal(status, 0, stderr);
-    const words = stderr.split('\n').filter((line) => /WARNING|ERROR|FATAL/.test(line));
+    const words = stderr.split('\n').filter((line) => /\b(?:WARNING|ERROR|FATAL)\b/.test(line));
     // It may warn of one thing alone, which is wanted.
     for (const line of words) t.match(line, 'HTTP requires the use of Via');
     t.end();

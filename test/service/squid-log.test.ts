@@ -4,7 +4,7 @@ import { mostLine, readAccessLine } from '../../lib/service/squid/accessLog.ts';
 
 const principal = encodeURIComponent('tool=web@v1;profile=p1');
 const raw = {
-  ...{ time: 1_795_243_592_415, run: 'run-1', principal, source: 'fd65::1', connection: 7 },
+  ...{ time: 1_795_243_592_415, run: 'run-1', principal, source: 'fd65::1', connection: 7, request: 'q1' },
   ...{ method: 'CONNECT', host: 'a.example', port: '443', reason: 'listed', status: 200, squid: 'TCP_TUNNEL' },
   ...{ error: '-/-', server: '45.45.45.10', sent: 10, received: 20, ms: 3 },
 };
@@ -13,6 +13,7 @@ const read = (more: object) => readAccessLine(JSON.stringify({ ...raw, ...more }
 test('a line becomes an entry', (t) => {
   t.strictSame(read({}), {
     ...{ time: 1_795_243_592_415, run: 'run-1', tool: 'web@v1', profile: 'p1', connection: 7, method: 'CONNECT' },
+    request: 'q1',
     ...{ host: 'a.example', port: 443, result: 'allow', reason: 'listed', status: 200, squid: 'TCP_TUNNEL' },
     ...{ error: null, server: '45.45.45.10', sni: null, bytesOut: 10, bytesIn: 20, ms: 3 },
   });

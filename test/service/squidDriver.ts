@@ -35,6 +35,8 @@ export interface AskOrder {
   readonly inTunnel?: string;
   /** TLS in the tunnel, with this server name, before `inTunnel`. */
   readonly tls?: { readonly name: string; readonly authority: string; readonly protocols?: readonly string[] };
+  /** The request's id in the PROXY header. */
+  readonly request?: string;
   /** In place of the PROXY header. */
   readonly header?: string;
 }
@@ -134,7 +136,11 @@ async function ask(order: AskOrder): Promise<Answer> {
   const identity = { run: `run-${order.run}`, number: order.run, tool, profile };
   const header =
     order.header === undefined
-      ? encodeHeader(identity, squid.numbers, connection - 1, { address: '127.0.0.1', port: squid.port })
+      ? encodeHeader(identity, squid.numbers, {
+          counter: connection - 1,
+          request: order.request ?? '',
+          target: { address: '127.0.0.1', port: squid.port },
+        })
       : Buffer.from(order.header, 'latin1');
   const socket = connect(squid.port, '127.0.0.1');
   socket.on('error', () => {});

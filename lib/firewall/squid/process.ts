@@ -1,4 +1,5 @@
 // Owns what Squid is as a program: its files, its listener, DNS; no cache, nothing of its own added to what passes.
+import { pages, requestCode, requestHeader } from './pages.ts';
 import type { SquidInput } from './render.ts';
 
 // Nothing of Debian's stock configuration: every bridged client comes from 127.0.0.1, which that one lets do anything.
@@ -27,6 +28,7 @@ relaxed_header_parser off
 host_verify_strict on
 uri_whitespace deny
 pipeline_prefetch 0
+client_persistent_connections off
 server_persistent_connections off
 request_header_max_size 64 KB
 quick_abort_min 0 KB
@@ -40,9 +42,24 @@ request_header_access Proxy-Authorization deny all
 request_header_access X-Forwarded-For deny all
 request_header_access Forwarded deny all
 request_header_access Via deny all
+reply_header_access X-Squid-Error deny all
 reply_header_access X-Cache deny all
 reply_header_access X-Cache-Lookup deny all
-reply_header_access Via deny all`;
+reply_header_access Via deny all
+reply_header_access ${requestHeader} deny all`;
+
+/**
+ * Squid's own answers: neither its name nor what it calls the error is in them. A request that it could not read has no error in its
+ * ACLs, and no scheme, which nothing that reaches a server lacks.
+ */
+const ownAnswers = [
+  `acl failed_request squid_error ${[...pages.keys()].join(' ')}`,
+  'acl unread_request proto NONE',
+  'acl own_answer any-of failed_request unread_request',
+  ...['Server', 'Mime-Version', 'Date', 'Content-Type'].map((name) => `reply_header_access ${name} deny own_answer`),
+  'reply_header_add Content-Type "text/plain" own_answer',
+  `reply_header_add ${requestHeader} "${requestCode}" own_answer`,
+];
 
 /**
  * A name is judged by its addresses and then resolved again to be reached: both take one answer from Squid's cache, where even an answer
@@ -53,12 +70,14 @@ negative_dns_ttl 30 seconds`;
 
 /** `listener` is what sni.ts adds to http_port. */
 export function renderProcess(
-  { port, dnsServers, cacheLog, fdLimit, logFile, sni }: SquidInput,
+  { port, dnsServers, cacheLog, fdLimit, logFile, pagesFolder, sni }: SquidInput,
   listener: string,
 ): string[] {
   return [
     ...fixed.split('\n'),
     ...answers.split('\n'),
+    ...ownAnswers,
+    `error_directory ${pagesFolder}`,
     ...(dnsServers.length === 0 ? [] : [`dns_nameservers ${dnsServers.join(' ')}`]),
     `max_filedescriptors ${fdLimit}`,
     `cache_log ${cacheLog}`,
@@ -77,6 +96,7 @@ const logFields = [
   ['principal', '"%#{224}proxy_protocol::>h"'],
   ['source', '"%>a"'],
   ['connection', '%>p'],
+  ['request', `"${requestCode.replace('%', '%#')}"`],
   ['method', '"%#rm"'],
   ['host', '"%#>rd"'],
   ['port', '"%>rP"'],

@@ -32,6 +32,8 @@ export interface SquidInput {
   /** Where a line for each request goes: a file or fifo that the reader has open. */
   readonly logFile: string;
   readonly cacheLog: string;
+  /** Where pages.ts's files are. */
+  readonly pagesFolder: string;
   readonly fdLimit: number;
 }
 
@@ -43,7 +45,12 @@ function* findFaults({ port, dnsServers, fdLimit, ...input }: SquidInput): Gener
   if (!Number.isInteger(fdLimit) || fdLimit < 64) yield `${fdLimit} open files are too few`;
   for (const server of dnsServers)
     if (isIP(server) === 0 || server.includes('%')) yield `${printable(server, 60)} is not the address of a DNS server`;
-  for (const path of [input.logFile, input.cacheLog, ...(input.certificate === undefined ? [] : [input.certificate])])
+  for (const path of [
+    input.logFile,
+    input.cacheLog,
+    input.pagesFolder,
+    ...(input.certificate === undefined ? [] : [input.certificate]),
+  ])
     if (!plainPath.test(path)) yield `the path ${printable(path)} cannot stand in squid.conf`;
   if (input.sni === 'strict' && input.certificate === undefined) yield 'sni strict needs a certificate';
 }

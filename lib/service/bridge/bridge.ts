@@ -6,7 +6,7 @@ import { CofferdamError } from '../../base/errors.ts';
 import type { Limits } from '../../policy/limits.ts';
 import type { Used } from './bounds.ts';
 import type { Numbers, RunIdentity } from './header.ts';
-import type { AskAbout } from './hold.ts';
+import type { AskAbout, Target } from './hold.ts';
 import { RunDoor } from './runDoor.ts';
 
 export interface BridgeOptions {
@@ -25,6 +25,8 @@ export interface BridgedRun {
   readonly tool: string | undefined;
   readonly profile: string;
   readonly limits: Limits;
+  /** The id of a request, which the proxy prints where it refuses it; undefined: of what could not be read. */
+  readonly nameRequest: (target: Target | undefined) => string;
   /** `network.onDeny: ask`: told where each connection's first request leads, which waits until it settles. */
   readonly ask?: AskAbout | undefined;
 }

@@ -18,8 +18,6 @@ const retryMs = 250;
 export class Connection {
   /** Of the monotonic clock, ms. */
   lastActive = performance.now();
-  /** Whether the guest has sent anything yet. */
-  spoke = false;
   private readonly request: ConnectionRequest;
   private closed = false;
   private waiting: NodeJS.Timeout | undefined;
@@ -28,7 +26,6 @@ export class Connection {
     this.request = request;
     const { client, upstream } = request;
     client.on('data', (chunk: Buffer) => {
-      this.spoke = true;
       if (!upstream.write(chunk)) client.pause();
       this.count('out', chunk.length);
     });
@@ -47,7 +44,6 @@ export class Connection {
   /** Passes on what the guest sent before there was a connection. */
   begin(bytes: Buffer, ended: boolean): void {
     const { client, upstream, bounds, onSpent } = this.request;
-    this.spoke = true;
     bounds.count('out', bytes.length, this.lastActive);
     if (upstream.write(bytes)) client.resume();
     if (ended) upstream.end();

@@ -23,7 +23,7 @@ const proxied = Buffer.from([0x21, 0x21]);
 /** The first three groups of every source address: `fd65:6772:6573`. */
 const prefix = [0xfd65, 0x6772, 0x6573] as const;
 /** Types for the application's own use (the protocol's text, section 2.2.7), as Squid's `proxy_protocol::>h{224}` names them. */
-const types = { principal: 224, run: 225 } as const;
+const types = { principal: 224, run: 225, request: 226 } as const;
 
 function entry(type: number, value: string): Buffer {
   const bytes = Buffer.from(value, 'ascii');
@@ -48,15 +48,21 @@ function mapped(address: string): Buffer {
   return Buffer.from([...new Array(10).fill(0), 0xff, 0xff, ...address.split('.').map(Number)]);
 }
 
-/**
- * The header of one connection. `counter` tells the connections of a run apart (its low 16 bits become the source port, never 0);
- * `target` is where Squid listens.
- */
+/** What is a connection's own. */
+export interface ConnectionFacts {
+  /** Tells the connections of a run apart: its low 16 bits become the source port, never 0. */
+  readonly counter: number;
+  /** Id of the request that comes first on it; empty where nobody has named it. Letters and digits. */
+  readonly request: string;
+  /** Where Squid listens. */
+  readonly target: { readonly address: string; readonly port: number };
+}
+
+/** The header of one connection. */
 export function encodeHeader(
   identity: RunIdentity,
   numbers: Numbers,
-  counter: number,
-  target: { readonly address: string; readonly port: number },
+  { counter, request, target }: ConnectionFacts,
 ): Buffer {
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE((counter % 0xffff) + 1, 0);
@@ -68,6 +74,7 @@ export function encodeHeader(
     ports,
     entry(types.principal, principal),
     entry(types.run, identity.run),
+    ...(request === '' ? [] : [entry(types.request, request)]),
   ]);
   const length = Buffer.alloc(2);
   length.writeUInt16BE(body.length, 0);

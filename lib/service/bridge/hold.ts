@@ -1,5 +1,6 @@
-// Owns waiting with a connection until somebody has answered for its first request. Nothing is decided here: the proxy does that.
+// Owns a connection's first line: where its request leads, so that it has a name and, asked about, waits. The proxy alone decides.
 import type { Socket } from 'node:net';
+import { readPort } from '../../policy/pattern.ts';
 
 export interface Target {
   /** As the guest wrote it. */
@@ -24,21 +25,28 @@ export function readRequestTarget(line: string): Target | undefined {
   const authority = method === 'CONNECT' ? uri : /^http:\/\/([^/?#]*)/i.exec(uri)?.[1];
   const [, host, port] = /^(.+?)(?::([0-9]{1,5}))?$/.exec(authority ?? '') ?? [];
   if (host === undefined || (method === 'CONNECT' && port === undefined)) return undefined;
-  return { host, port: port === undefined ? 80 : Number(port) };
+  const number = port === undefined ? 80 : readPort(port);
+  return number === undefined ? undefined : { host, port: number };
 }
 
-/** What a guest sent while it was held. */
+/** What a guest sent until its first line was there and, where somebody was asked, answered. */
 export interface Held {
+  /** Where its request leads; undefined where the first line is none of a request. */
+  readonly target: Target | undefined;
   readonly bytes: Buffer;
   /** It sends no more. */
   readonly ended: boolean;
 }
 
 /**
- * Reads until the first request says where it leads, and waits for the answer to it. Undefined when the connection is gone, or
- * `signal` is aborted, meanwhile. Who closes its end is not waited for. `client` is paused afterwards.
+ * Reads until the first request says where it leads, and waits for the answer to it, where there is somebody to `ask`. Undefined when
+ * the connection is gone, or `signal` is aborted, meanwhile. Who closes its end is not waited for. `client` is paused afterwards.
  */
-export async function holdFirst(client: Socket, ask: AskAbout, signal: AbortSignal): Promise<Held | undefined> {
+export async function holdFirst(
+  client: Socket,
+  ask: AskAbout | undefined,
+  signal: AbortSignal,
+): Promise<Held | undefined> {
   const over = new AbortController();
   const leave = () => over.abort();
   let got = Buffer.alloc(0);
@@ -50,13 +58,16 @@ export async function holdFirst(client: Socket, ask: AskAbout, signal: AbortSign
   };
   const line = new Promise<string | undefined>((done) => {
     const late = setTimeout(leave, silentMs).unref();
-    over.signal.addEventListener('abort', () => done(undefined), { once: true });
+    const end = (said: string | undefined) => {
+      clearTimeout(late);
+      done(said);
+    };
+    over.signal.addEventListener('abort', () => end(undefined), { once: true });
     take = (chunk) => {
       got = Buffer.concat([got, chunk]);
-      const end = got.indexOf('\r\n');
-      if (end === -1 && got.length <= mostLine) return;
-      clearTimeout(late);
-      done(end === -1 ? undefined : got.toString('latin1', 0, end));
+      const at = got.indexOf('\r\n');
+      if (at === -1 && got.length <= mostLine) return;
+      end(at === -1 ? undefined : got.toString('latin1', 0, at));
       // What comes behind it waits with it, and is read so far that its end is seen.
       if (got.length > mostBytes) client.pause();
     };
@@ -66,8 +77,8 @@ export async function holdFirst(client: Socket, ask: AskAbout, signal: AbortSign
   signal.addEventListener('abort', leave, { once: true });
   const said = await line;
   const target = said === undefined ? undefined : readRequestTarget(said);
-  if (target !== undefined && !over.signal.aborted) await ask(target, over.signal);
+  if (target !== undefined && !over.signal.aborted) await ask?.(target, over.signal);
   signal.removeEventListener('abort', leave);
   client.pause().off('data', take).off('end', finish).off('close', leave);
-  return signal.aborted || client.destroyed || got.length === 0 ? undefined : { bytes: got, ended };
+  return signal.aborted || client.destroyed || got.length === 0 ? undefined : { target, bytes: got, ended };
 }

@@ -6,7 +6,7 @@ import type { BridgedRun, BridgeSummary, Upstream } from './bridge.ts';
 import { chunkBytes, readBuffer } from './chunks.ts';
 import { Connection } from './connection.ts';
 import { encodeHeader, type RunIdentity } from './header.ts';
-import { type AskAbout, holdFirst } from './hold.ts';
+import { holdFirst } from './hold.ts';
 
 export interface DoorRequest {
   readonly run: BridgedRun;
@@ -17,9 +17,8 @@ export interface DoorRequest {
   readonly hasRoom: () => boolean;
 }
 
-/** Without a byte either way a connection ends; one that never said anything, sooner. */
+/** Without a byte either way a connection ends; one that never said anything, sooner (hold.ts). */
 const idleMs = 15 * 60_000;
-const silentMs = 60_000;
 /** How long a refusal waits to be read, and how many may wait. */
 const refusalMs = 1000;
 const mostRefusals = 64;
@@ -46,6 +45,8 @@ export class RunDoor {
   private readonly server: Server;
   private readonly bounds: Bounds;
   private readonly open = new Set<Connection>();
+  /** Connections that have not said all of their first line yet, or wait for an answer about it. */
+  private held = 0;
   private readonly refusing = new Set<Socket>();
   private readonly closing = new AbortController();
   private refused = 0;
@@ -59,7 +60,7 @@ export class RunDoor {
   }
 
   get size(): number {
-    return this.open.size;
+    return this.open.size + this.held;
   }
 
   async listen(path: string): Promise<void> {
@@ -80,31 +81,34 @@ export class RunDoor {
       return;
     }
     const excess = this.bounds.connect(performance.now());
-    if (excess !== undefined) this.refuse(client, excess);
-    else if (this.run.ask === undefined) this.join(client, upstream);
-    else this.hold(client, this.run.ask);
+    if (excess === undefined) this.hold(client);
+    else this.refuse(client, excess);
   }
 
-  private hold(client: Socket, ask: AskAbout): void {
-    holdFirst(client, ask, this.closing.signal).then((held) => {
+  private hold(client: Socket): void {
+    this.held++;
+    holdFirst(client, this.run.ask, this.closing.signal).then((held) => {
+      this.held--;
       // The proxy may be another one by now: it is the one that enforces the answer.
       const upstream = this.request.upstream();
       if (held !== undefined && upstream !== undefined) {
-        this.join(client, upstream).begin(held.bytes, held.ended);
+        this.join(client, upstream, this.run.nameRequest(held.target)).begin(held.bytes, held.ended);
         return;
       }
       this.bounds.disconnect();
-      client.destroy();
+      if (held === undefined) client.destroy();
+      else this.refuse(client, 'closed');
     });
   }
 
-  private join(client: Socket, { address, port, numbers }: Upstream): Connection {
+  private join(client: Socket, { address, port, numbers }: Upstream, request: string): Connection {
     const onread = {
       buffer: readBuffer,
       callback: (length: number, buffer: Uint8Array) => connection.receive(buffer.subarray(0, length)),
     };
     const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true, onread });
-    socket.write(encodeHeader(this.request.identity, numbers, this.counter++, { address, port }));
+    const facts = { counter: this.counter++, request, target: { address, port } };
+    socket.write(encodeHeader(this.request.identity, numbers, facts));
     const connection: Connection = new Connection({
       client,
       upstream: socket,
@@ -152,8 +156,7 @@ export class RunDoor {
 
   /** Ends what has been silent for too long. */
   sweep(nowMs: number): void {
-    for (const connection of [...this.open])
-      if (nowMs - connection.lastActive > (connection.spoke ? idleMs : silentMs)) connection.reset();
+    for (const connection of [...this.open]) if (nowMs - connection.lastActive > idleMs) connection.reset();
   }
 
   close(): BridgeSummary {

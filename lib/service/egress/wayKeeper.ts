@@ -5,9 +5,9 @@ import { decideLimits, type Limits } from '../../policy/limits.ts';
 import type { PolicySource } from '../../policy/load.ts';
 import { type Approvals, leastApprovals, type Policy } from '../../policy/policy.ts';
 import { type Bridge, type BridgedRun, type BridgeOptions, startBridge } from '../bridge/bridge.ts';
-import type { AskAbout } from '../bridge/hold.ts';
+import type { AskAbout, Target } from '../bridge/hold.ts';
 import { type Gate, openGate } from '../requests/gate.ts';
-import { openRequestStore } from '../requests/store.ts';
+import { openRequestStore, type RequestStore } from '../requests/store.ts';
 import type { AccessEntry } from '../squid/accessLog.ts';
 import { grantAsked } from './autoGrant.ts';
 import { accessLog, type EgressFolders } from './folders.ts';
@@ -42,6 +42,7 @@ export class WayKeeper implements ProxyUser {
   readonly bridge: Bridge;
   private readonly options: WayOptions;
   private readonly ledger: Ledger;
+  private readonly store: RequestStore;
   private readonly gate: Gate;
   private readonly runs = new Map<string, BridgedRun>();
   /** Runs that had their way while the wall did not stand. */
@@ -53,6 +54,7 @@ export class WayKeeper implements ProxyUser {
     this.bridge = startBridge(bridge);
     const { logs: folder, logMode: mode } = logs;
     const store = openRequestStore({ folder, mode, now: Date.now });
+    this.store = store;
     this.gate = openGate({
       store,
       folder,
@@ -99,7 +101,9 @@ export class WayKeeper implements ProxyUser {
     const adopted = this.options.proxy.enforced();
     const { run: id, tool, profile } = asked;
     const ask: AskAbout = (target, signal) => this.gate.ask({ run: id, tool, profile, ...target, signal });
-    const run = { ...asked, limits: limitsOf(adopted.policy, asked), ...(asks ? { ask } : {}) };
+    const nameRequest = (target: Target | undefined) =>
+      this.store.nameOf({ run: id, tool, profile, host: target?.host ?? '', port: target?.port ?? 0 });
+    const run = { ...asked, limits: limitsOf(adopted.policy, asked), nameRequest, ...(asks ? { ask } : {}) };
     const { folder } = await this.bridge.addRun(run);
     this.runs.set(run.run, run);
     this.ledger.begin(run.run);

@@ -1,4 +1,5 @@
 // Owns telling denials from what else the proxy logs, and why each was denied: the log says that, the policy says why.
+import { idPattern } from '../../base/ids.ts';
 import type { Clock } from '../../policy/clock.ts';
 import { decide } from '../../policy/decide.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -8,6 +9,8 @@ import type { Denial, Recorded, RequestStore } from './store.ts';
 /** A line of the egress log. */
 export interface LoggedRequest extends EgressEntry {
   readonly run?: string | null | undefined;
+  /** Its id, as the proxy printed it. */
+  readonly request?: string | null | undefined;
   /** What the proxy gave as its reason: a word of lib/firewall/squid/decision.ts. */
   readonly reason?: string | null | undefined;
 }
@@ -24,7 +27,8 @@ export function explainDenial(run: string, entry: LoggedRequest, policy: Policy,
   const { tool, profile, host, port } = entry;
   const principal = { tool: tool ?? undefined, profile: profile ?? undefined };
   const { result, reason, text, rule } = decide(policy, principal, host, port, clock);
-  const asked = { run, ...principal, host, port };
+  const id = idPattern.test(entry.request ?? '') ? (entry.request ?? undefined) : undefined;
+  const asked = { id, run, ...principal, host, port };
   if (result === 'deny') return { ...asked, reason, text, where: rule?.where };
   const why = proxyReasons[entry.reason ?? ''] ?? 'the policy allows the name; the proxy refused what was sent';
   return { ...asked, reason: 'proxy', text: why, where: undefined };

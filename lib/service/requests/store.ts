@@ -1,17 +1,24 @@
 // Owns recording what was denied and what became of it. One process writes denials, the one that runs the proxy.
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { appendLines, type LineLog } from '../../base/lineLog.ts';
 import { printable } from '../../base/printable.ts';
 import { readHost } from '../../policy/hostname.ts';
 import type { DenialReason, RequestLine } from './line.ts';
 
-export interface Denial {
+/** What was asked for, by whom. */
+export interface Sought {
   readonly run: string;
   readonly tool: string | undefined;
   readonly profile: string | undefined;
   /** As the guest wrote it. */
   readonly host: string;
+  /** 0 where it was none. */
   readonly port: number;
+}
+
+export interface Denial extends Sought {
+  /** The id that the guest has read; undefined where it has read none. */
+  readonly id?: string | undefined;
   readonly reason: DenialReason;
   /** One sentence for people, harmless. */
   readonly text: string;
@@ -26,6 +33,8 @@ export interface Recorded {
 }
 
 export interface RequestStore {
+  /** The id of a request, the same each time; recorded or not, it opens nothing. */
+  nameOf(sought: Sought): string;
   /** Records a denial; undefined when its run has too many different ones already: those are counted together. */
   deny(denial: Denial): Recorded | undefined;
   /** The id of a request that is about to be held; whether it is denied in the end is not counted here. */
@@ -70,6 +79,9 @@ interface Counted {
 
 interface RunRequests {
   readonly known: Map<string, Counted>;
+  readonly ids: Set<string>;
+  /** Nobody but us can look for two hosts that have one id. */
+  readonly secret: Buffer;
   unkept: number;
 }
 
@@ -111,25 +123,39 @@ export function openRequestStore(options: StoreOptions): RequestStore {
     const lines = bodies.map((body) => renderLine(now(), body));
     if (lines.length > 0) appendLines({ ...requestLog(folder), mode }, lines, true);
   };
+  const keyOf = ({ tool, profile, host, port }: Sought) => {
+    const reading = readHost(host);
+    return JSON.stringify([tool, profile, reading.fault === undefined ? reading.host : host.slice(0, 1000), port]);
+  };
+  const begin = (): RunRequests => ({ known: new Map(), ids: new Set(), secret: randomBytes(32), unkept: 0 });
+  const runOf = (run: string) => {
+    const found = runs.get(run) ?? begin();
+    runs.set(run, found);
+    return found;
+  };
+  const nameOf = (sought: Sought) =>
+    `q${createHmac('sha256', runOf(sought.run).secret).update(keyOf(sought)).digest('hex').slice(0, 16)}`;
   // The first time it is written, as denied once: what is read later is at least that.
   const find = (denial: Denial): Counted | undefined => {
-    const { run, tool, profile, host, port } = denial;
-    const ofRun = runs.get(run) ?? { known: new Map<string, Counted>(), unkept: 0 };
-    runs.set(run, ofRun);
-    const reading = readHost(host);
-    const key = JSON.stringify([tool, profile, reading.fault === undefined ? reading.host : host.slice(0, 1000), port]);
+    const ofRun = runOf(denial.run);
+    const key = keyOf(denial);
     const there = ofRun.known.get(key);
     if (there !== undefined) return there;
     if (ofRun.known.size >= mostPerRun) {
       ofRun.unkept++;
       return undefined;
     }
-    const fresh = { id: `q${randomBytes(8).toString('hex')}`, count: 0, written: 1 };
+    const named = denial.id ?? nameOf(denial);
+    // Where the proxy read another host than the bridge, the guest's id may stand for that one already.
+    const id = ofRun.ids.has(named) ? `q${randomBytes(8).toString('hex')}` : named;
+    const fresh = { id, count: 0, written: 1 };
     ofRun.known.set(key, fresh);
+    ofRun.ids.add(id);
     write(describe(fresh.id, denial));
     return fresh;
   };
   return {
+    nameOf,
     deny(denial) {
       const found = find(denial);
       if (found === undefined) return undefined;

@@ -11,6 +11,8 @@ export interface AccessEntry {
   readonly profile: string | null;
   /** The port in the bridge's PROXY header: which of the run's connections. */
   readonly connection: number;
+  /** Id of the first request on that connection, as the bridge said it and an answer of the proxy's own says it. */
+  readonly request: string | null;
   readonly method: string;
   readonly host: string;
   /** 0 where the request had none that could be read. */
@@ -45,6 +47,7 @@ const rawLine = z.object({
   principal: text,
   source: text,
   connection: amount,
+  request: text,
   method: text,
   host: text,
   port: text,
@@ -111,6 +114,7 @@ export function readAccessLine(line: string): AccessEntry | null | undefined {
     run: present(raw.run),
     ...readPrincipal(raw.principal),
     connection: raw.connection,
+    request: present(raw.request),
     method: present(raw.method) ?? '',
     host: present(raw.host) ?? '',
     port: readPort(raw.port),

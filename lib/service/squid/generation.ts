@@ -1,11 +1,12 @@
 // Owns one running Squid: its folder, its start with a configuration that was checked, its end without leftovers.
-import { chmodSync, chownSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import { runTool, type Streamed, streamTool, systemPath } from '../../base/exec.ts';
 import { ensureDirectory, writeFileAtomic } from '../../base/files.ts';
 import { printable } from '../../base/printable.ts';
 import { numberPrincipals, type PrincipalNumbers } from '../../firewall/squid/numbers.ts';
+import { pages } from '../../firewall/squid/pages.ts';
 import { renderSquid } from '../../firewall/squid/render.ts';
 import type { Clock } from '../../policy/clock.ts';
 import type { ParentProxy } from '../../policy/parentProxy.ts';
@@ -70,6 +71,7 @@ interface Places {
   readonly log: string;
   readonly cacheLog: string;
   readonly certificate: string;
+  readonly pages: string;
 }
 
 function own(path: string, { identity }: SquidOptions): void {
@@ -78,10 +80,20 @@ function own(path: string, { identity }: SquidOptions): void {
 
 function writeConf(options: SquidOptions, places: Places, port: number, numbers: PrincipalNumbers): void {
   const { policy, clock, parent, sni = 'off', dnsServers = [], fdLimit = 4096 } = options;
-  const { log: logFile, cacheLog, certificate } = places;
-  const input = { policy, clock, port, numbers, parent, sni, certificate, dnsServers, logFile, cacheLog, fdLimit };
+  const { log: logFile, cacheLog, certificate, pages: pagesFolder } = places;
+  const files = { certificate, logFile, cacheLog, pagesFolder };
+  const input = { policy, clock, port, numbers, parent, sni, dnsServers, fdLimit, ...files };
   writeFileAtomic(places.conf, renderSquid(input));
   own(places.conf, options);
+}
+
+function writePages(options: SquidOptions, { pages: folder }: Places): void {
+  ensureDirectory(folder);
+  own(folder, options);
+  for (const [name, text] of pages) {
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+    own(join(folder, name), options);
+  }
 }
 
 /** argv that starts Squid as who it is to be: it dies with us, and gains nothing by what it executes. */
@@ -149,6 +161,7 @@ export async function startSquid(options: SquidOptions): Promise<RunningSquid> {
     log: join(folder, 'access.fifo'),
     cacheLog: join(folder, 'cache.log'),
     certificate: join(folder, 'certificate.pem'),
+    pages: join(folder, 'pages'),
   };
   const clean = () => {
     rmSync(folder, { recursive: true, force: true });
@@ -165,6 +178,7 @@ export async function startSquid(options: SquidOptions): Promise<RunningSquid> {
       await writeCertificate(places.certificate);
       own(places.certificate, options);
     }
+    writePages(options, places);
     writeConf(options, places, port, numbers);
     const { onEntry, onUnreadable = () => {} } = options;
     const log = await openLogPipe({ file: places.log, onEntry, onUnreadable });

@@ -28,6 +28,7 @@ const entry = z.strictObject({
   tool: text.nullable(),
   profile: text.nullable(),
   connection: amount,
+  request: text.nullable(),
   method: text,
   host: text,
   port: amount,

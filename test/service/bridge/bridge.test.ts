@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'tap';
-import { addRun, ample, ask, closed, echo, hold, makeBridge, numbers, startProxy } from './scene.ts';
+import { addRun, ample, ask, closed, echo, hold, makeBridge, nameRequest, numbers, startProxy } from './scene.ts';
 
 const address = '127.0.0.1' as const;
 const refused = (status: number) => new RegExp(`^HTTP/1\\.1 ${status} `);
@@ -23,16 +23,18 @@ test('a connection goes to the proxy under the name of its run, whatever the gue
     new Map([
       [224, 'tool=web.search@v1;profile=python-tools'],
       [225, 'run-1'],
+      [226, 'q0'],
     ]),
   );
-  const other = await bridge.addRun({ run: 'run-2', tool: undefined, profile: 'mine', limits: ample });
-  await ask(`${other.folder}/proxy.sock`, 'x');
+  const other = await bridge.addRun({ run: 'run-2', tool: undefined, profile: 'mine', limits: ample, nameRequest });
+  await ask(`${other.folder}/proxy.sock`, 'GET http://a.example:8080/ HTTP/1.1\r\n\r\n');
   t.match(proxy.seen[1]?.header.source, /^fd65:6772:6573:0:0:/, 'what the policy does not name is 0');
   t.same(
     proxy.seen[1]?.header.entries,
     new Map([
       [224, 'tool=;profile=mine'],
       [225, 'run-2'],
+      [226, 'q8080'],
     ]),
   );
 });
@@ -108,10 +110,15 @@ test('a switch is for new connections; a reset ends those of the runs that it co
   t.notOk(kept.closed);
   kept.write('still there');
   const there = first.seen.find(({ header }) => header.entries.get(225) === 'run-2');
-  t.equal(
-    await new Promise((done) => there?.socket.once('data', (chunk) => done(String(chunk))).resume()),
-    'still there',
-  );
+  let said = '';
+  await new Promise<void>((done) => {
+    const hear = (chunk: Buffer) => {
+      said += chunk;
+      if (said.endsWith('still there')) done();
+    };
+    there?.socket.on('data', hear).resume();
+  });
+  t.equal(said, 'held\r\nstill there');
 });
 
 test('refuses beyond each bound of a run', async (t) => {
@@ -135,7 +142,10 @@ test('refuses beyond each bound of a run', async (t) => {
   t.match(await ask(minute, 'x'), refused(429));
 
   const requests = await addRun(bridge, 'requests', { ...ample, perRun: { ...ample.perRun, requests: 5 } });
+  const seen = proxy.seen.length;
   const live = await hold(t, requests);
+  for (let look = 0; look < 250 && proxy.seen.length === seen; look++)
+    await new Promise((done) => setTimeout(done, 20));
   bridge.countRequests('requests', 5);
   t.notOk(live.closed);
   bridge.countRequests('requests', 1);
@@ -149,6 +159,7 @@ test('cuts all connections of a run whose bytes are used up, and takes no other'
   bridge.switchTo({ address, port: proxy.port, numbers });
   const path = await addRun(bridge, 'run-1', { ...ample, perRun: { ...ample.perRun, bytes: 1 << 20 } });
   const other = await hold(t, path);
+  for (let look = 0; look < 250 && proxy.seen.length === 0; look++) await new Promise((done) => setTimeout(done, 20));
   t.not(await ask(path, Buffer.alloc(2 << 20)), '\0'.repeat(2 << 20));
   t.ok(await closed(other));
   t.match(await ask(path, 'x'), refused(429));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Limits } from '../../../lib/policy/limits.ts';
 import { type Bridge, startBridge } from '../../../lib/service/bridge/bridge.ts';
+import type { Target } from '../../../lib/service/bridge/hold.ts';
 
 export const ample: Limits = {
   atOnce: 100,
@@ -103,8 +104,11 @@ export function makeBridge(t: Test): Bridge {
 
 export const numbers = { tools: new Map([['web.search@v1', 2]]), profiles: new Map([['python-tools', 0x1f]]) };
 
+/** Ids for tests: `qPORT`, `q0` for what is no request. */
+export const nameRequest = (target: Target | undefined): string => `q${target?.port ?? 0}`;
+
 export async function addRun(bridge: Bridge, run: string, limits: Limits = ample): Promise<string> {
-  const { folder } = await bridge.addRun({ run, tool: 'web.search@v1', profile: 'python-tools', limits });
+  const { folder } = await bridge.addRun({ run, tool: 'web.search@v1', profile: 'python-tools', limits, nameRequest });
   return join(folder, 'proxy.sock');
 }
 
@@ -119,12 +123,13 @@ export async function ask(path: string, sent: string | Uint8Array): Promise<stri
   });
 }
 
-/** A connection that stays open. */
+/** A connection that stays open, and has said its first line. */
 export async function hold(t: Test, path: string): Promise<Socket> {
   const socket = connect({ path, allowHalfOpen: true });
   socket.on('error', () => undefined);
   t.teardown(() => socket.destroy());
   await new Promise<void>((done) => socket.once('connect', () => done()));
+  socket.write('held\r\n');
   return socket;
 }
 

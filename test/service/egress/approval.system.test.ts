@@ -11,6 +11,8 @@ const curl = (host: string, path = 'hello.txt') => `curl -sSN --max-time 60 http
 interface Asked {
   readonly id: string;
   readonly host: string;
+  readonly port: number;
+  readonly count: number;
   readonly state: string;
   readonly reason: string;
 }
@@ -65,6 +67,29 @@ test('denied, approved for a time, and denied again, within one sandbox', async 
   t.match((await agent('log', '--json')).stdout, /"result":"deny"[\s\S]*"result":"allow"[\s\S]*"result":"deny"/);
 });
 
+test('what a guest reads of a refusal is the id that a person finds, and nothing else', async (t) => {
+  const way = await makeWayScene(t);
+  const { requests } = callers(way);
+  way.writePolicy(policy(`global: {allow: ["${two}"]}\n`));
+  const read = 'curl -si --max-time 30';
+  const script = `${read} https://${one}/; echo; ${read} http://${one}/x; ${read} https://${one}/; ${read} https://${two}/hello.txt`;
+  const { stdout } = await begin(t, way, script).ended;
+  const ids = [...stdout.matchAll(/^X-Cofferdam-Request: (\S+)\r$/gm)].map(([, id]) => id);
+  const asked = await requests('denied');
+  t.same(
+    asked.map(({ id, host, port, count }) => [id, host, port, count]),
+    [
+      [ids[0], one, 443, 2],
+      [ids[1], one, 80, 1],
+    ],
+  );
+  t.equal(ids[2], ids[0], 'the same request has the same id');
+  t.equal(ids.length, 3);
+  t.match(stdout, `\r\n\r\nrequest ${ids[1]}: refused on its way out\n`);
+  t.match(stdout, word, 'control: what is allowed arrives');
+  t.notMatch(stdout, /squid|firewall|generated|<html/i);
+});
+
 test('onDeny: ask holds a request until a person has answered', async (t) => {
   const way = await makeWayScene(t);
   const { agent, person, requests } = callers(way);
@@ -97,4 +122,27 @@ test('onDeny: ask holds a request until a person has answered', async (t) => {
     (await requests('denied')).map(({ state }) => state),
     ['rejected', 'approved'],
   );
+});
+
+test('onDeny: ask holds each plain request of a client that keeps its connections', async (t) => {
+  const way = await makeWayScene(t);
+  const { person, requests } = callers(way);
+  way.writePolicy(policy(''));
+  const profile = way.scene.write('asks.yaml', 'image: {name: base-tools}\nnetwork: {mode: proxy, onDeny: ask}\n');
+  // One connection to the proxy, as far as curl is concerned.
+  const script = `curl -sS --max-time 60 http://${one}/hello.txt http://${two}/hello.txt`;
+  const started = way.start('run', '-p', profile, ...way.options, '--', 'sh', '-c', script);
+  t.teardown(() => started.child.kill('SIGKILL'));
+  const approved: string[] = [];
+  for (const host of [one, two]) {
+    const waiting = async () => (await requests('requests')).find((asked) => asked.host === host);
+    for (let look = 0; look < 150 && (await waiting()) === undefined; look++)
+      await new Promise((done) => setTimeout(done, 200));
+    const asked = await waiting();
+    t.equal(asked?.port, 80, `${host} is held`);
+    t.match(await person('approve', asked?.id ?? 'none'), { status: 0 });
+    approved.push(host);
+  }
+  const { stdout, stderr } = await started.ended;
+  t.equal(stdout.split(word).length, 3, `both went on: ${stderr}`);
 });
