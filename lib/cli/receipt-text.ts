@@ -15,6 +15,16 @@ function egressText(egress: Predicate['egress']): string {
   return `${egress.allowed} allowed, ${egress.denied} denied; host firewall ${egress.hostFirewall}`;
 }
 
+function portLines({ ports }: Predicate): [string, string][] {
+  if (ports === undefined) return [['ports', '- (not recorded then)']];
+  if (isAbsent(ports)) return [['ports', show(ports)]];
+  const shown = ports.map(({ name, address, port, container }): string => {
+    const at = address.includes(':') ? `[${address}]` : address;
+    return `${printable(at, 60)}:${port} led to ${container} inside (${printable(name, 80)})`;
+  });
+  return [['ports', shown[0] ?? 'none'], ...shown.slice(1).map((text): [string, string] => ['', text])];
+}
+
 function show(part: unknown): string {
   if (isAbsent(part)) return `- (${printable(part.absent, 200)})`;
   if (typeof part === 'object' && part !== null && 'sha256' in part) return `sha256:${String(part.sha256)}`;
@@ -116,6 +126,7 @@ export function describeReceipt({ predicate }: Statement): string {
     ...workspaceLines(predicate),
     ...artifactLines(predicate),
     ['egress', egressText(egress)],
+    ...portLines(predicate),
     ...runtimeLines(predicate),
     ['host', hostText(predicate)],
     ['sequence', `${sequence} of the audit log, behind ${auditHead}`],

@@ -77,7 +77,7 @@ function describeRun(
   request: RunRequest,
   invoked: Invoked,
   prepared: Prepared,
-  { setAside, egress }: Around,
+  { ports, setAside, egress }: Around,
 ): RunDetails {
   const { profile, plan } = prepared;
   const { record, artifacts, artifactsRefused, artifactsRefusedMore } = invoked;
@@ -91,6 +91,7 @@ function describeRun(
     workspaceMode: profile.workspace.mode,
     setAside,
     egress,
+    ports,
     weaknesses: plan.engine.weaknesses,
   };
 }

@@ -142,6 +142,7 @@ export function receiptScene(t: Test, enforce: 'strict' | 'best-effort' = 'stric
       workspaceMode: 'scratch',
       setAside: [],
       egress: undefined,
+      ports: [],
       weaknesses: [],
       ...more,
     }),

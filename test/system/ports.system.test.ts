@@ -224,3 +224,28 @@ testAsBoth('verify finds nothing wrong with a sandbox that has a published port'
   t.equal((JSON.parse(stdout) as { ok: boolean }).ok, true);
   t.match(ports.text(), 'name: verified');
 });
+
+testAsBoth('the receipt says which ports were published, and where', async (t, scene) => {
+  const ports = makePorts(scene, 'receipt');
+  const told = async (...flags: string[]) => {
+    const { status, stdout, stderr } = await ports.start(['run', '-p', 'base-tools', '--json', ...flags, '--', 'true'])
+      .ended;
+    t.equal(status, 0, stderr);
+    const { id, receipt } = JSON.parse(stdout) as { id: string; receipt: { file: string } };
+    const { payload } = JSON.parse(readFileSync(receipt.file, 'utf8')) as { payload: string };
+    const { predicate } = JSON.parse(Buffer.from(payload, 'base64').toString()) as { predicate: { ports: unknown } };
+    const shown = await ports.start(['receipt', 'show', id]).ended;
+    return { ports: predicate.ports, shown: shown.stdout };
+  };
+  const published = await told('--publish', '8000', '--publish', 'admin:9000');
+  const [first, second] = [ports.portOf('base-tools.8000'), ports.portOf('admin')];
+  t.strictSame(published.ports, [
+    { name: 'base-tools.8000', address: '127.0.0.1', port: first, container: 8000 },
+    { name: 'admin', address: '127.0.0.1', port: second, container: 9000 },
+  ]);
+  t.match(published.shown, `127.0.0.1:${first} led to 8000 inside (base-tools.8000)`);
+  t.match(published.shown, `127.0.0.1:${second} led to 9000 inside (admin)`);
+  const without = await told();
+  t.strictSame(without.ports, [], 'control: of a run without any');
+  t.match(without.shown, /^ports +none$/m);
+});

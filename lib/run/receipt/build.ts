@@ -1,5 +1,6 @@
 // Owns making the statement about one run from its record, its plan, and what the process that started it knows. Pure.
 import { createHash } from 'node:crypto';
+import type { PublishedPort } from '../ports/publish.ts';
 import { type Artifact, type RunRecord, signalOf, statusOf } from '../result.ts';
 import type { SetAside } from '../setAside.ts';
 import type { Egress } from '../wayOut.ts';
@@ -20,6 +21,7 @@ export interface RunDetails {
   readonly setAside: readonly SetAside[];
   /** Undefined where the network was none. */
   readonly egress: Egress | undefined;
+  readonly ports: readonly PublishedPort[];
   readonly weaknesses: readonly string[];
 }
 
@@ -54,6 +56,7 @@ export interface StatementInput {
 
 const shortWay = 'the run took the short way, or whoever started it was gone: this was not recorded';
 const unknownWay = 'whoever started the run was gone: what the proxy let out stands in egress/access.log';
+const unknownPorts = 'whoever started it was gone: the ports of its profile stand in ports.yaml by their names';
 const mostListed = 1000;
 
 function sha256(text: string): string {
@@ -158,6 +161,13 @@ function describeEgress(details: RunDetails | undefined, facts: PlanFacts | Abse
   return hasWayOut(facts) ? { absent: unknownWay } : { allowed: 0, denied: 0, hostFirewall: 'absent' };
 }
 
+function describePorts(details: RunDetails | undefined, facts: PlanFacts | Absent): Predicate['ports'] {
+  if (details !== undefined)
+    return details.ports.map(({ name, address, port, container }) => ({ name, address, port, container }));
+  if (isAbsent(facts)) return facts;
+  return facts.inputs.profile.resolved.ports.length === 0 ? [] : { absent: unknownPorts };
+}
+
 function describeDigests(
   ended: Ended,
   details: RunDetails | undefined,
@@ -224,6 +234,7 @@ export function buildStatement({ ended, facts, sequence, auditHead, version, now
       timeoutMs: details === undefined ? { absent: shortWay } : details.timeoutMs,
       workspace: describeWorkspace(details, facts),
       egress: describeEgress(details, facts),
+      ports: describePorts(details, facts),
       times: describeTimes(ended, now),
       result: describeResult(ended),
       runtime: describeRuntime(details, facts),

@@ -21,6 +21,8 @@ const inputsSchema = z.object({
       limits: z.object({ timeout: z.int().min(1), enforce: z.enum(['strict', 'best-effort']).default('strict') }),
       network: z.object({ mode: z.string() }),
       workspace: z.object({ mode: z.string() }),
+      // Plans of before there were any have none.
+      ports: z.array(z.unknown()).default([]),
       labels: z.record(z.string(), z.string()),
     }),
   }),

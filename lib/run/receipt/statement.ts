@@ -11,6 +11,7 @@ const digest = z.strictObject({ sha256: hex });
 /** What could not be recorded, and why: a missing key and an empty one never look alike. */
 const absent = z.strictObject({ absent: z.string() });
 const count = z.int().min(0);
+const portNumber = z.int().min(1).max(65_535);
 const moment = z.iso.datetime({ precision: 3 });
 
 const limit = z.strictObject({
@@ -92,6 +93,15 @@ const predicate = z.strictObject({
     z.strictObject({ allowed: count, denied: count, hostFirewall: z.enum(['verified', 'drifted', 'absent']) }),
     absent,
   ]),
+  /** Ports of the host that led into the sandbox, and where they were bound. Receipts of before they were recorded say nothing. */
+  ports: z
+    .union([
+      z
+        .array(z.strictObject({ name: z.string(), address: z.string(), port: portNumber, container: portNumber }))
+        .max(64),
+      absent,
+    ])
+    .optional(),
   times: z.strictObject({
     startedAt: moment.nullable(),
     endedAt: moment.nullable(),
