@@ -154,6 +154,9 @@ test('refuses to change the policy of root where a user has none of their own', 
   const found = await run(user, 'list').catch((thrown: Error) => ({ out: thrown.message }));
   t.notMatch(found.out, /a\.example/, 'theirs is not even read');
   t.match((await run({ ...person, uid: 0 }, 'list')).out, /a\.example/, 'the control: root has the one of root');
+  writeFileSync(hostConfig, 'egress: system\n');
+  const refused = { code: 'HOST_FORBIDS', message: /egress|config\.yaml/ };
+  await t.rejects(run(user, 'allow', 'b.example'), refused, "the host's service knows that one alone");
 });
 
 test('refuses to answer where there is no policy', async (t) => {

@@ -5,6 +5,7 @@ import { type Test, test } from 'tap';
 import { CofferdamError } from '../../../lib/base/errors.ts';
 import { egressUserSteps, subidStep, systemUserStep } from '../../../lib/engine/setup/accountSteps.ts';
 import { favoursMoves, strayControllers } from '../../../lib/engine/setup/cgroupSteps.ts';
+import { renderFolders } from '../../../lib/engine/setup/egressStep.ts';
 import { folderStep } from '../../../lib/engine/setup/folderStep.ts';
 import { daemonUnits, hostPackages, missingPackages, packageNames } from '../../../lib/engine/setup/packages.ts';
 import { runStep, type Step } from '../../../lib/engine/setup/step.ts';
@@ -115,6 +116,26 @@ test('the unit names this installation', async (t) => {
   const template = readFileSync(join(install, 'systemd/cofferdam-host.service'), 'utf8');
   t.match(renderUnit(template, '/opt/cofferdam'), 'ExecStart=/opt/cofferdam/bin/sandbox setup --boot\n');
   t.notMatch(renderUnit(template, '/opt/cofferdam'), '@INSTALL@');
+});
+
+test('the units of the way out name Node and this installation, and run nothing as root', async (t) => {
+  for (const [name, user] of Object.entries({ egress: 'cofferdam-bridge', proxy: 'cofferdam-proxy' })) {
+    const template = readFileSync(join(install, `systemd/cofferdam-${name}.service`), 'utf8');
+    const unit = renderUnit(template, '/opt/cofferdam', '/opt/node');
+    t.match(unit, 'ExecStart=/opt/node /opt/cofferdam/dist/cli/egress-service.js ');
+    t.notMatch(unit, /@[A-Z]+@/);
+    t.match(unit, new RegExp(`^User=${user}$`, 'm'));
+    t.match(unit, /^CapabilityBoundingSet=$/m);
+    t.throws(() => renderUnit(template, '/opt/cofferdam', '/opt/a b'), { code: 'HOST_UNPREPARED' });
+  }
+});
+
+test("each caller's folder is theirs and the bridge's; their log is the bridge's, and theirs to read", async (t) => {
+  const lines = renderFolders([{ name: 'mia', uid: 1000, gid: 100 }]).split('\n');
+  t.ok(lines.includes('d /run/cofferdam/egress/callers/1000 0700 1000 100 -'));
+  t.ok(lines.includes('a /run/cofferdam/egress/callers/1000 - - - - u:cofferdam-bridge:-wx'));
+  t.ok(lines.includes('d /var/lib/cofferdam/egress/1000 0700 cofferdam-bridge cofferdam-bridge -'));
+  t.ok(lines.includes('a /var/lib/cofferdam/egress/1000 - - - - u:1000:r-x'));
 });
 
 test('refuses an installation whose path a unit would read as something else', async (t) => {
