@@ -47,6 +47,18 @@ async function removeHalfCopies(folders: RunFolders): Promise<string[]> {
   return removed;
 }
 
+/** As freeLeftovers, before a start: tells `notice` what a person should know. */
+export async function freeBeforeStart(
+  host: CompleteHost & { readonly notice: (text: string) => void },
+  cgroups: CgroupParents,
+  now: number,
+): Promise<void> {
+  const left = await freeLeftovers(host, { cgroups, now, thorough: false });
+  for (const { path, kept } of left.setAside)
+    host.notice(`a run that has ended left ${path}, which would run on this host; it lies in ${kept} now`);
+  for (const { file, why, kept } of left.quarantined) host.notice(`${file} ${why}; it lies in ${kept} now`);
+}
+
 /**
  * Frees what dead runs of this user left; cheap when there is nothing. Their receipts are made first, while their records still
  * stand; folders are looked through only after what wrote to them is gone. Throws what completeDue throws, after

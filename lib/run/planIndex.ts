@@ -1,4 +1,4 @@
-// Owns the index by which bin/sandbox finds a plan without Node: one file per invocation, with the state of every input.
+// Owns the index by which a plan is found without compiling it: one file per invocation, with the state of every input.
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
@@ -53,8 +53,8 @@ function callerTests(callers: IndexInputs['callers']): string[] {
   return ['IFS= read -r found </proc/self/cgroup', `case $found in ${patterns.join(' | ')}) ;; *) false ;; esac`];
 }
 
-/** Of a file, as lib/run/native/inputs.c compares it: size, mtime and ctime in ns, inode. */
-function inputLine(path: string): string {
+/** Of a file, as lib/run/native/inputs.c compares it: size, mtime and ctime in ns, inode. Throws when there is none. */
+export function inputLine(path: string): string {
   const { size, mtimeNs, ctimeNs, ino } = statSync(path, { bigint: true });
   const time = (ns: bigint) => `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, '0')}`;
   return `#input ${size} ${time(mtimeNs)} ${time(ctimeNs)} ${ino} ${path}`;
@@ -62,23 +62,30 @@ function inputLine(path: string): string {
 
 /**
  * Writes the entry, a piece of POSIX shell that bin/sandbox sources: it sets `plan_folder`, or empties it when a folder is
- * missing or an absent file has appeared. Its comments are for the supervisor, which compares them with the files
- * before it makes anything: one process less than stat(1), and in the same file, so that the two never disagree.
+ * missing or an absent file has appeared. Its comments are for the supervisor, which compares the files with them
+ * before it makes anything: one process less than stat(1); and for Node (planEntry.ts). All in one file, so that the three never disagree.
  */
 export function writeIndex(indexFolder: string, key: string, plan: PlanPlace, inputs: IndexInputs): void {
-  if (inputs.files.length === 0 || inputs.files.some((path) => /[\n\0]/.test(path))) return;
+  const { install, files, absent, folders, callers = [] } = inputs;
+  const names = [plan.directory, install, ...files, ...absent, ...folders, ...callers.map(({ group }) => group)];
+  // Each is to stand in a line.
+  if (files.length === 0 || names.some((name) => /[\n\0]/.test(name))) return;
   const tests = [
     // bin/sandbox has it as it was called, with `..` in it.
-    `[ "$install" -ef ${quoteLiteral(inputs.install)} ]`,
-    ...inputs.absent.map((path) => `[ ! -e ${quoteLiteral(path)} ]`),
-    ...inputs.folders.map((path) => `[ -d ${quoteLiteral(path)} ]`),
+    `[ "$install" -ef ${quoteLiteral(install)} ]`,
+    ...absent.map((path) => `[ ! -e ${quoteLiteral(path)} ]`),
+    ...folders.map((path) => `[ -d ${quoteLiteral(path)} ]`),
     ...callerTests(inputs.callers),
   ];
   const lines = [
     `plan_folder=${quoteLiteral(plan.directory)}`,
     `${tests.join(' &&\n\t')} ||\n\tplan_folder=''`,
     `#plan ${plan.digest.replace(/^sha256:/, '')}`,
-    ...inputs.files.map(inputLine),
+    ...files.map(inputLine),
+    `#install ${install}`,
+    ...absent.map((path) => `#absent ${path}`),
+    ...folders.map((path) => `#folder ${path}`),
+    ...callers.map(({ group, below }) => `#caller ${below ? 'below' : 'in'} ${group}`),
   ];
   const file = join(indexFolder, key);
   const text = `${lines.join('\n')}\n`;

@@ -18,10 +18,11 @@ import type { Profile } from '../profile/schema.ts';
 import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
 import { copyOwner } from './copy.ts';
 import { ensureRunFolders, type RunFolders } from './folders.ts';
-import { freeLeftovers } from './leftovers.ts';
+import { freeBeforeStart } from './leftovers.ts';
 import { keptPlans } from './life/keptPlans.ts';
 import { compilePlan, type Plan } from './plan.ts';
-import { type IndexInputs, indexKey, trimPlans, writeIndex } from './planIndex.ts';
+import { type IndexInputs, trimPlans, writeIndex } from './planIndex.ts';
+import { findPrepared, quickKey } from './repeated.ts';
 import { checkWayOut, type OpenWayOut } from './wayOut.ts';
 import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
 
@@ -66,16 +67,6 @@ export interface Prepared {
   readonly image: Pick<InstalledImage, 'name' | 'version' | 'digest'>;
   /** Where the leaves go. */
   readonly cgroups: CgroupParents;
-  /** Defaults that the host's ceiling lowered, a line each. */
-  readonly lowered: readonly string[];
-}
-
-// Only what bin/sandbox itself can express is indexed: no environment, no workspace, no artifacts.
-function quickKey({ profile, overrides, workspace, collectsArtifacts, image }: PlanWish): string | undefined {
-  const { env = [], isolation, network, tool } = overrides;
-  const plain = env.length === 0 && [isolation, network, tool, image].every((one) => one === undefined);
-  if (!plain || workspace !== undefined || collectsArtifacts) return undefined;
-  return indexKey({ profile, ...overrides });
 }
 
 function programIds(mode: string, workspace: CheckedWorkspace | undefined, ids: HostIds): ProgramIds {
@@ -122,10 +113,14 @@ function judge(wish: PlanWish, { paths, uid, cwd }: Host): Judged {
 }
 
 /**
- * Everything before a start: throws whatever refuses the request (see docs/errors.md), and starts nothing. Frees what
+ * Everything before a start, by the plan of the same request before where that still holds. Throws whatever refuses the request (see docs/errors.md), and starts nothing. Frees what
  * dead runs left on the way. The claim of the workspace is the caller's to release.
  */
 export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared> {
+  return (await findPrepared(wish, host)) ?? compileAnew(wish, host);
+}
+
+async function compileAnew(wish: PlanWish, host: Host): Promise<Prepared> {
   const { paths, uid, gid, version } = host;
   const { ceiling, loaded, profile } = judge(wish, host);
   const engine = await selectIsolating(profile, ceiling.engines);
@@ -135,10 +130,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   const cgroups = await prepareCgroups(uid, profile.limits.enforce === 'strict');
   const folders = ensureRunFolders(paths, uid);
   const now = Date.now();
-  const left = await freeLeftovers(host, { cgroups, now, thorough: false });
-  for (const { path, kept } of left.setAside)
-    host.notice(`a run that has ended left ${path}, which would run on this host; it lies in ${kept} now`);
-  for (const { file, why, kept } of left.quarantined) host.notice(`${file} ${why}; it lies in ${kept} now`);
+  await freeBeforeStart(host, cgroups, now);
   const workspace = await findWorkspace(wish, profile.workspace.mode, host, ids);
   const { labels } = loaded.profile;
   const limits = { ...profile.limits, timeout: loaded.profile.limits.timeout };
@@ -166,7 +158,7 @@ export async function preparePlan(wish: PlanWish, host: Host): Promise<Prepared>
   indexPlan({ wish, plan, loaded, host, folders, needed, callers: unit?.callers });
   trimPlans(folders.plans, now, () => keptPlans(paths));
   const floor = ceiling.limits.hostFreeDisk;
-  return { plan, profile, folders, ids, floor, workspace, image, cgroups, lowered: loaded.lowered };
+  return { plan, profile, folders, ids, floor, workspace, image, cgroups };
 }
 
 interface IndexRequest {
