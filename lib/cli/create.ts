@@ -22,6 +22,8 @@ export interface CreateFlags {
   pids?: string;
   engine?: string;
   isolation?: string;
+  network?: string;
+  tool?: string;
   start?: true;
 }
 
@@ -33,6 +35,7 @@ Examples:
   sandbox create -p base-tools --name shell -it -- bash; sandbox start -a shell
   sandbox create -p node-tools --ttl 2h --idle 10m --label task=7 -- node server.js
   sandbox create -p node-tools --name web --publish 3000 --start -- node server.js   # see: sandbox inspect web
+  sandbox create -p base-tools --name net --network proxy --tool web.search@v1 --start; sandbox exec net -- curl https://example.org
 
 Without a command it runs one that only waits, to be executed into. Without --ttl it ends when the
 host's ceiling says so (limits.timeout), and in any case with the service or container that this command
@@ -44,9 +47,9 @@ function collect(value: string, list: string[]): string[] {
 
 async function createAction(command: string[], flags: CreateFlags, context: CliContext): Promise<void> {
   const host = hostOf(context);
-  const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, isolation, env, label, publish } = flags;
-  const overrides = { memory, cpus, pids, engine, isolation, env, labels: label, publish };
-  const { tty = false, interactive = false } = flags;
+  const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, isolation, network, tool } = flags;
+  const { env, label, publish, tty = false, interactive = false } = flags;
+  const overrides = { memory, cpus, pids, engine, isolation, network, tool, env, labels: label, publish };
   const request = { profile, workspace, name, ttl, idle, command, overrides, tty, interactive };
   const sandbox = await createSandbox(request, host);
   if (flags.start === true) {
@@ -90,6 +93,8 @@ export function createSandboxCommand(context: CliContext): Command {
     .option('--pids <number>', 'processes and threads')
     .option('--engine <name>', 'engine; it must be one that keeps sandboxes')
     .option('--isolation <tier>', 'gvisor: a kernel of its own in user space, by runsc')
+    .option('--network <mode>', 'none, or proxy: what firewall.yaml allows may be reached (crun)')
+    .option('--tool <id>', 'whose egress rules apply beside those of the profile, such as web.search@v1')
     .passThroughOptions()
     .addHelpText('after', examples)
     .action((command: string[], flags: CreateFlags) => createAction(command, flags, context));

@@ -1,10 +1,12 @@
 // Owns `sandbox gc`: freeing what dead runs left, and saying what was freed.
 import { type Command, createCommand } from 'commander';
+import { messageOf } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { findCgroups } from '../engine/cgroupPlace.ts';
 import { loadHostConfig } from '../profile/hostConfig.ts';
 import { sweepContainers } from '../run/containers.ts';
 import { freeLeftovers, type Leftovers } from '../run/leftovers.ts';
+import { restoreWaysOut } from '../service/egress/wayOut.ts';
 import type { CliContext, Terminal } from './context.ts';
 import { printJson } from './print.ts';
 
@@ -33,6 +35,11 @@ export function gcCommand(context: CliContext): Command {
     .action(async (flags: { json?: true }) => {
       const cgroups = findCgroups(context.uid);
       const freed = await freeLeftovers(context, { cgroups, now: Date.now(), thorough: true });
+      await restoreWaysOut(context).catch((error: unknown) => {
+        context.terminal.err(
+          `sandbox: sandboxes that live stay without a way out: ${printable(messageOf(error), 400)}\n`,
+        );
+      });
       const { engines } = loadHostConfig(context.paths.hostConfig);
       const { removed, stuck } = await sweepContainers(context.paths, engines);
       const left = { ...freed, stuck: [...freed.stuck, ...stuck], containers: removed };

@@ -1,6 +1,6 @@
 // Owns turning a command's context into the Host that lib/run takes.
 import type { Host } from '../run/prepare.ts';
-import { openWayOut } from '../service/egress/wayOut.ts';
+import { leaseWayOut, openWayOut, restoreWaysOut } from '../service/egress/wayOut.ts';
 import type { CliContext } from './context.ts';
 
 /** The Host of a command line: notices go to stderr. */
@@ -16,5 +16,7 @@ export function hostOf({ paths, uid, gid, cwd, version, signal, env, terminal }:
     home: env['HOME'],
     notice,
     openWayOut: (asked) => openWayOut({ paths, uid, env }, asked),
+    leaseWayOut: (asked) => leaseWayOut({ paths, uid, env }, asked),
+    restoreWaysOut: () => restoreWaysOut({ paths, uid, env }),
   };
 }

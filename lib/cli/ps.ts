@@ -10,6 +10,7 @@ import type { CliContext } from './context.ts';
 import { type Column, formatRows } from './format.ts';
 import { printJson } from './print.ts';
 import { tellUnreadable } from './unreadable.ts';
+import { statusOfWays } from './waysOut.ts';
 
 const shortId = 13;
 
@@ -70,6 +71,12 @@ function columnsAt(now: number, whole: boolean): Column<SandboxDescription>[] {
           ? ''
           : ports.map((one) => `${placeText({ protocol: 'tcp', ...one })}->${one.container}`).join(', '),
       json: ({ ports }) => ports,
+    },
+    {
+      name: 'Network',
+      header: 'NETWORK',
+      value: ({ network: { mode, tool } }) => (tool === null ? mode : `${mode} (${tool})`),
+      json: ({ network }) => network,
     },
     {
       name: 'Labels',
@@ -141,6 +148,18 @@ export function psCommand(context: CliContext): Command {
     .action((flags: PsFlags) => psAction(flags, context));
 }
 
+/** What the daemon says of ways that are open: used so far, and why nothing leaves where nothing does. */
+async function askWays({ paths }: CliContext, rows: readonly SandboxDescription[]): Promise<SandboxDescription[]> {
+  const asked = rows.some(({ egress }) => egress?.way === 'open');
+  const status = asked ? await statusOfWays(paths) : undefined;
+  return rows.map((row) => {
+    const found = status?.runs.find(({ id }) => id === row.run);
+    if (row.egress?.way !== 'open' || status === undefined || found === undefined) return row;
+    const { allowed, denied } = found;
+    return { ...row, egress: { way: 'open', allowed, denied, problem: status.problem } };
+  });
+}
+
 /** `sandbox inspect NAME...`: a JSON array, or the template once for each. */
 export function inspectCommand(context: CliContext): Command {
   return createCommand('inspect')
@@ -148,9 +167,12 @@ export function inspectCommand(context: CliContext): Command {
     .argument('<sandbox...>', 'names, ids, or beginnings of ids')
     .option('-f, --format <format>', 'json, or a template of the fields that ps has')
     .addHelpText('after', '\nExamples:\n  sandbox inspect work\n  sandbox inspect -f "{{.State}}" work')
-    .action((words: string[], { format = 'json' }: { format?: string }) => {
+    .action(async (words: string[], { format = 'json' }: { format?: string }) => {
       const { paths, terminal } = context;
-      const rows = words.map((word) => describeSandbox(paths, findSandbox(paths, word)));
+      const rows = await askWays(
+        context,
+        words.map((word) => describeSandbox(paths, findSandbox(paths, word))),
+      );
       if (format === 'json') printJson(terminal, rows);
       else terminal.out(formatRows(rows, columnsAt(Date.now(), true), format));
     });

@@ -7,11 +7,14 @@ import { cpuPercent, readUsage, type Usage } from '../run/life/stats.ts';
 import type { CliContext } from './context.ts';
 import { type Column, formatRows } from './format.ts';
 import { tellUnreadable } from './unreadable.ts';
+import { statusOfWays } from './waysOut.ts';
 
 interface Row {
   readonly sandbox: Sandbox;
   readonly usage: Usage;
   readonly cpu: number;
+  /** Bytes to and from it by its way out; undefined where nobody counts. */
+  readonly net: { readonly bytesIn: number; readonly bytesOut: number } | undefined;
 }
 
 const firstMs = 500;
@@ -56,6 +59,12 @@ const columns: readonly Column<Row>[] = [
     header: 'pids / limit',
     value: ({ usage }) => `${usage.pids} / ${Number.isFinite(usage.pidsLimit) ? usage.pidsLimit : '-'}`,
     json: ({ usage }) => ({ pids: usage.pids, limit: finite(usage.pidsLimit) }),
+  },
+  {
+    name: 'NetIO',
+    header: 'net in / out',
+    value: ({ net }) => (net === undefined ? '-' : `${mebibytes(net.bytesIn)} / ${mebibytes(net.bytesOut)}`),
+    json: ({ net }) => (net === undefined ? null : { in: net.bytesIn, out: net.bytesOut }),
   },
   {
     name: 'CPUTime',
@@ -112,6 +121,15 @@ function readAll(sandboxes: readonly Sandbox[]): Map<string, Usage> {
   );
 }
 
+async function readNets(
+  { paths }: CliContext,
+  sandboxes: readonly Sandbox[],
+): Promise<(sandbox: Sandbox) => Row['net']> {
+  const asked = sandboxes.some(({ network }) => network.mode === 'proxy');
+  const status = asked ? await statusOfWays(paths) : undefined;
+  return ({ run }) => status?.runs.find(({ id }) => id === run);
+}
+
 async function showStats(context: CliContext, words: readonly string[], { stream, format }: StatsFlags): Promise<void> {
   const { signal, terminal } = context;
   // Before anything is waited for: a format that is none is refused at once.
@@ -123,9 +141,12 @@ async function showStats(context: CliContext, words: readonly string[], { stream
     await pause(wait, signal);
     const sandboxes = selectLive(context, named);
     const now = readAll(sandboxes);
+    const netOf = await readNets(context, sandboxes);
     const rows = sandboxes.flatMap((sandbox): Row[] => {
       const [last, usage] = [before.get(sandbox.id), now.get(sandbox.id)];
-      return last === undefined || usage === undefined ? [] : [{ sandbox, usage, cpu: cpuPercent(last, usage) }];
+      return last === undefined || usage === undefined
+        ? []
+        : [{ sandbox, usage, cpu: cpuPercent(last, usage), net: netOf(sandbox) }];
     });
     if (stream && terminal.outIsTerminal) terminal.out('\u001b[H\u001b[2J');
     terminal.out(formatRows(rows, columns, format));

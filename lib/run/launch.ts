@@ -162,6 +162,7 @@ function renderStart(input: LaunchInput): string {
     '--slot "$slots/$slot" --slot "$records/$id"',
     `--record ${quoteLiteral(folders.log)} --record-head "1 $id ${planDigest} \${task:--} \${job:--}"`,
     '${output_log:+--output-log "$output_log" --activity "$run_dir/execs"}',
+    '${hold:+--hold "$hold"}',
     '${typed:+--typed "$run_dir/typed"} ${size:+--size "$size"}',
     '${result_fd:+--result-fd "$result_fd"}',
     '${parent:+--parent "$parent"}',

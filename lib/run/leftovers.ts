@@ -8,6 +8,7 @@ import { removeCopy } from './copy.ts';
 import { judgeCopies } from './copyFaults.ts';
 import { type RunFolders, runFolders } from './folders.ts';
 import { sweepHalves } from './halves.ts';
+import { sweepUsedWays } from './life/usedWay.ts';
 import { type Reaped, reapRuns } from './reap.ts';
 import { isAwaited, sweepAwaited } from './receipt/awaited.ts';
 import { type CompleteHost, completeDue } from './receipt/complete.ts';
@@ -78,6 +79,7 @@ export async function freeLeftovers(host: CompleteHost, request: LeftoversReques
   sweepAwaited(folders.awaited);
   const copies = await removeHalfCopies(folders);
   const judged = thorough ? judgeCopies(folders.copies, quarantine) : { stuck: [], quarantined: [] };
+  if (thorough) sweepUsedWays(paths);
   const halves = thorough ? await sweepHalves(paths, now) : [];
   if (failed !== undefined) throw failed.error;
   return {

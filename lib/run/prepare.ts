@@ -23,7 +23,7 @@ import { keptPlans } from './life/keptPlans.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { type IndexInputs, trimPlans, writeIndex } from './planIndex.ts';
 import { findPrepared, quickKey } from './repeated.ts';
-import { checkWayOut, type OpenWayOut } from './wayOut.ts';
+import { checkWayOut, type LeaseWayOut, type OpenWayOut } from './wayOut.ts';
 import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
 
 /** Who asks, where, with which folders. */
@@ -40,6 +40,10 @@ export interface Host {
   readonly notice: (text: string) => void;
   /** Opens the way out of a run; without it a profile with `network: proxy` is refused. */
   readonly openWayOut?: OpenWayOut | undefined;
+  /** Opens that of a sandbox that lives on. */
+  readonly leaseWayOut?: LeaseWayOut | undefined;
+  /** Opens those again whose daemon was killed. */
+  readonly restoreWaysOut?: (() => Promise<unknown>) | undefined;
 }
 
 export interface PlanWish {

@@ -27,6 +27,19 @@ export type OpenWayOut = (asked: {
   readonly asks: boolean;
 }) => Promise<OpenedWay>;
 
+/** The way out of a sandbox that lives on. */
+export interface LeasedWay {
+  readonly folder: string;
+  /** The fifo that its supervisor holds open: the way lasts as long. */
+  readonly hold: string;
+  /** To be called when the supervisor holds it. */
+  leave(): void;
+  /** Ends it; for a sandbox that was not started after all. */
+  close(): Promise<unknown>;
+}
+
+export type LeaseWayOut = (asked: Parameters<OpenWayOut>[0]) => Promise<LeasedWay>;
+
 /** What a run's result and receipt say; `problem` in place of counts that nobody knows. */
 export interface Egress {
   readonly allowed: number;
@@ -64,6 +77,19 @@ export async function openWay(
   const { mode, principal, onDeny } = profile.network;
   if (mode !== 'proxy') return undefined;
   return openWayOut?.({ run, tool: principal, profile: profileName, asks: onDeny === 'ask' });
+}
+
+/** The same of a sandbox that lives on. */
+export async function leaseWay(
+  { profile, plan: { profileName } }: { readonly profile: Profile; readonly plan: { readonly profileName: string } },
+  run: string,
+  leaseWayOut: LeaseWayOut | undefined,
+): Promise<LeasedWay | undefined> {
+  const { mode, principal, onDeny } = profile.network;
+  if (mode !== 'proxy') return undefined;
+  if (leaseWayOut === undefined)
+    throw new CofferdamError('NOT_YET_ENFORCED', 'network.mode: not yet enforced here (proxy)');
+  return leaseWayOut({ run, tool: principal, profile: profileName, asks: onDeny === 'ask' });
 }
 
 /** Closes it. Never throws: the program has run, and that its counts are lost does not unmake the result. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { resolvePaths } from '../base/paths.ts';
 import type { Host } from '../run/prepare.ts';
-import { openWayOut } from '../service/egress/wayOut.ts';
+import { leaseWayOut, openWayOut, restoreWaysOut } from '../service/egress/wayOut.ts';
 
 export interface HostOptions {
   /** Environment that HOME and XDG_* are read from. */
@@ -33,6 +33,8 @@ export function hostOf({ hostEnv, cwd, signal, notice }: HostOptions): Host {
     signal: signal ?? new AbortController().signal,
     notice: notice ?? (() => undefined),
     openWayOut: (asked) => openWayOut({ paths, uid, env: hostEnv }, asked),
+    leaseWayOut: (asked) => leaseWayOut({ paths, uid, env: hostEnv }, asked),
+    restoreWaysOut: () => restoreWaysOut({ paths, uid, env: hostEnv }),
   };
 }
 

@@ -29,6 +29,9 @@ export interface CreateOptions extends HostOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** `8000`, `NAME:8000` or `8080:8000`, each: a registered port of the host that leads inside (docs/ports.md). */
   readonly publish?: readonly string[];
+  /** `proxy`: what firewall.yaml allows may be reached; `tool`: whose egress rules apply beside those of the profile. */
+  readonly network?: 'none' | 'proxy';
+  readonly tool?: string;
   /** As on the command line: `2h`, `10m`, `512m`, `0.5`, `64`. */
   readonly ttl?: string;
   readonly idle?: string;
@@ -133,7 +136,9 @@ export class Sandbox {
 export async function createSandbox(options: CreateOptions): Promise<Sandbox> {
   const host = hostOf(options);
   const { profile, workspace, name, command = [], ttl, idle, memory, cpus, pids, engine, publish } = options;
-  const overrides = { memory, cpus, pids, engine, publish, env: pairs(options.env), labels: pairs(options.labels) };
+  const { network, tool } = options;
+  const lists = { publish, env: pairs(options.env), labels: pairs(options.labels) };
+  const overrides = { memory, cpus, pids, engine, network, tool, ...lists };
   return new Sandbox(await create({ profile, workspace, name, command, ttl, idle, overrides }, host), host);
 }
 

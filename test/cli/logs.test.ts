@@ -25,6 +25,7 @@ const sandbox: Sandbox = {
   interactive: false,
   ttlMs: null,
   idleMs: null,
+  network: { mode: 'none', tool: null },
   workspace: { mode: 'scratch', source: null },
   plan: { digest, directory: '/none' },
   cgroups: { version: 1, folders: [] },

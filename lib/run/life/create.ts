@@ -18,7 +18,7 @@ export interface CreateRequest {
   readonly profile: string;
   readonly overrides: Pick<
     Overrides,
-    'memory' | 'cpus' | 'pids' | 'engine' | 'isolation' | 'env' | 'labels' | 'publish'
+    'memory' | 'cpus' | 'pids' | 'engine' | 'isolation' | 'network' | 'tool' | 'env' | 'labels' | 'publish'
   >;
   /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. */
   readonly workspace?: string | undefined;
@@ -74,6 +74,7 @@ export async function prepareSandbox({ request, ttlMs, tty }: Asked, host: Host)
       profileName: plan.profileName,
       profileDigest: digestProfile(asked),
       labels: asked.labels,
+      network: { mode: asked.network.mode, tool: asked.network.principal ?? null },
       workspace: { mode: modeOf(asked), source: folder?.source ?? null },
       plan: { digest: plan.digest, directory: plan.directory },
       cgroups: {
@@ -103,10 +104,9 @@ function refuseUnfit({ plan, profile }: Prepared): void {
     });
   }
   life.refuse?.(profile);
-  // Its caller ends, and the way out of a run ends with its caller.
-  if (profile.network.mode !== 'none') {
-    throw new CofferdamError('ENGINE_CANNOT', 'a sandbox that lives on cannot have network.mode: proxy yet', {
-      remedy: 'for one command: sandbox run --network proxy',
+  if (profile.network.mode !== 'none' && plan.engine.name !== 'crun') {
+    throw new CofferdamError('ENGINE_CANNOT', `network.mode: ${plan.engine.name} keeps no sandbox with a way out`, {
+      remedy: 'use --engine crun; or for one command: sandbox run --network proxy',
     });
   }
 }
@@ -121,9 +121,20 @@ export async function createSandbox(request: CreateRequest, host: Host): Promise
   const wanted = request.name === undefined ? undefined : checkName(request.name);
   const ttlMs = readLifetime(request.ttl, '--ttl', most);
   const idleMs = readLifetime(request.idle, '--idle', most);
-  const { memory, cpus, pids, engine, isolation, env = [], labels = [], publish = [] } = request.overrides;
+  const {
+    memory,
+    cpus,
+    pids,
+    engine,
+    isolation,
+    network,
+    tool,
+    env = [],
+    labels = [],
+    publish = [],
+  } = request.overrides;
   const lists = { env: [...env], labels: [...labels], publish: [...publish] };
-  const overrides = { memory, cpus, pids, engine, isolation, ...lists };
+  const overrides = { memory, cpus, pids, engine, isolation, network, tool, ...lists };
   const asked = { profile: request.profile, cwd: host.cwd, workspace: request.workspace, overrides };
   if (request.command.some((word) => word.includes('\0')))
     throw new CofferdamError('ARGUMENT_INVALID', 'an argument of the command holds a NUL');

@@ -6,6 +6,7 @@ import { runFolders } from '../folders.ts';
 import { type EndReason, signalOf } from '../result.ts';
 import { listSandboxes, logsFolder, type Sandbox, type Unreadable } from './sandbox.ts';
 import { readState, type SandboxState } from './state.ts';
+import { isWayServed, readEgress } from './usedWay.ts';
 
 export interface SandboxDescription extends Omit<Sandbox, 'version' | 'request'> {
   readonly state: {
@@ -20,7 +21,31 @@ export interface SandboxDescription extends Omit<Sandbox, 'version' | 'request'>
     /** Of the supervisor. */
     readonly pid: number | null;
   };
+  /** Null where its network is none, and before its first start. What it was used for is known when it has ended. */
+  readonly egress: {
+    /** open: a daemon holds it; closed: it runs, and there is none, so nothing leaves; ended: it does not run. */
+    readonly way: 'open' | 'closed' | 'ended';
+    readonly allowed: number | null;
+    readonly denied: number | null;
+    readonly problem: string | null;
+  } | null;
   readonly logs: string;
+}
+
+function describeEgress(paths: Paths, { run, network }: Sandbox, lives: boolean): SandboxDescription['egress'] {
+  if (run === null || network.mode === 'none') return null;
+  if (lives) {
+    const way = isWayServed(paths, run) ? 'open' : 'closed';
+    return { way, allowed: null, denied: null, problem: way === 'open' ? null : 'its daemon has ended: sandbox gc' };
+  }
+  const egress = readEgress(paths, run);
+  const known = egress !== undefined && egress.problem === undefined;
+  return {
+    way: 'ended',
+    allowed: known ? egress.allowed : null,
+    denied: known ? egress.denied : null,
+    problem: egress === undefined ? 'nobody counted: see firewall log' : (egress.problem ?? null),
+  };
 }
 
 function iso(ms: number | undefined): string | null {
@@ -48,6 +73,7 @@ export function describeSandbox(paths: Paths, sandbox: Sandbox, state = readStat
       endedAt: iso(record?.endedMs),
       pid: live?.pid ?? null,
     },
+    egress: describeEgress(paths, sandbox, live !== undefined),
     logs: logsFolder(paths, sandbox.id),
   };
 }

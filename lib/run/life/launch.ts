@@ -12,6 +12,7 @@ import { sweepFolders } from '../claimSweep.ts';
 import { refuseFailure } from '../invoke.ts';
 import { publishWord } from '../ports/publish.ts';
 import { parseRecord, type RunRecord } from '../result.ts';
+import type { LeasedWay } from '../wayOut.ts';
 import { logsFolder, type Sandbox, sandboxFolder } from './sandbox.ts';
 import { resultFile } from './state.ts';
 import type { TerminalSize } from './typing.ts';
@@ -32,6 +33,8 @@ export interface LaunchRequest {
   readonly workspace: string | undefined;
   /** Whether a guest may write to it: then it is looked through when the run has ended (claimSweep.ts). */
   readonly writable: boolean;
+  /** Its way out; undefined where the network is none. */
+  readonly way: Pick<LeasedWay, 'folder' | 'hold'> | undefined;
   readonly timeoutMs: number;
   /** Of its terminal at first; undefined: 24 rows, 80 columns. */
   readonly size: TerminalSize | undefined;
@@ -63,10 +66,12 @@ function writeAfterwards(paths: Paths, id: string): string {
   return file;
 }
 
-function bindings({ paths, sandbox, run, workspace, writable, timeoutMs, size }: LaunchRequest): string[] {
+function bindings({ paths, sandbox, run, workspace, writable, way, timeoutMs, size }: LaunchRequest): string[] {
   const words: Record<string, string | number | undefined> = {
     id: run,
     workspace,
+    way_out: way?.folder,
+    hold: way?.hold,
     timeout: timeoutMs,
     idle: sandbox.idleMs ?? undefined,
     output_log: logsFolder(paths, sandbox.id),

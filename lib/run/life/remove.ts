@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { findCgroups } from '../../engine/cgroupPlace.ts';
+import { usedWayFile } from '../../policy/lease.ts';
 import { runFolders } from '../folders.ts';
 import { freeLeftovers } from '../leftovers.ts';
 import { giveBackPorts } from '../ports/publish.ts';
@@ -64,6 +65,7 @@ export async function removeSandbox(known: Sandbox, host: Host, force: boolean):
     if (sandbox.run !== null) await settleRun(host, sandbox.run);
     await finishSandbox(paths, sandbox);
     await giveBackPorts(sandbox.name, host);
+    if (sandbox.run !== null) rmSync(usedWayFile(paths, sandbox.run), { force: true });
     removeFolder(paths, sandbox.id);
     releaseName(paths, sandbox.name, sandbox.id);
   } finally {

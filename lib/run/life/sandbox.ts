@@ -32,6 +32,8 @@ const word = optional(text);
 /** A greater one is of a newer Cofferdam, and left alone. */
 const version = 1;
 
+const noNetwork: { readonly mode: 'none'; readonly tool: null } = { mode: 'none', tool: null };
+
 const sandboxShape = object({
   version: oneOf(version),
   id: matching(sandboxIdPattern),
@@ -51,6 +53,8 @@ const sandboxShape = object({
   ttlMs: nullable(whole(1)),
   /** null: as the profile says. */
   idleMs: nullable(whole(1)),
+  /** Of the profile as it was resolved; the tool's egress rules apply beside those of the profile. */
+  network: orElse(object({ mode: oneOf('none', 'proxy', 'bridge'), tool: nullable(text) }), noNetwork),
   /** Absolute host folder; null for scratch. */
   workspace: object({ mode: oneOf('scratch', 'ro', 'rw', 'copy'), source: nullable(text) }),
   /** The one that is, or was last, executed. */
@@ -73,6 +77,8 @@ const sandboxShape = object({
       pids: word,
       engine: word,
       isolation: word,
+      network: word,
+      tool: word,
       env: list(text),
       labels: list(text),
       publish: optional(list(text)),

@@ -5,12 +5,14 @@ import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
 import { findCgroups } from '../../engine/cgroupPlace.ts';
 import { selectEngine } from '../../engine/select.ts';
+import { usedWayFile } from '../../policy/lease.ts';
 import { freeLeftovers } from '../leftovers.ts';
 import { type Around, placeWorkspace } from '../placeWorkspace.ts';
 import { publishPorts } from '../ports/publish.ts';
 import type { Host } from '../prepare.ts';
 import { awaitRun } from '../receipt/awaited.ts';
 import { checkKey } from '../receipt/complete.ts';
+import { leaseWay } from '../wayOut.ts';
 import { prepareSandbox } from './create.ts';
 import { liveRunOf, makeEntrance } from './entrance.ts';
 import { finishSandbox } from './finish.ts';
@@ -64,6 +66,10 @@ async function startLocked(sandbox: Sandbox, host: Host, size: TerminalSize | un
     try {
       const ports = await publishPorts(prepared.profile.ports, sandbox.name, host);
       const around = await placeWorkspace(prepared, run, host);
+      const way = await leaseWay(prepared, run, host.leaseWayOut).catch(async (error: unknown) => {
+        await around.undo();
+        throw error;
+      });
       const { plan: ours, cgroups, engine } = facts;
       const started: Sandbox = { ...sandbox, plan: ours, cgroups, engine, ports, run, starts };
       const writable = started.workspace.mode === 'rw';
@@ -78,20 +84,27 @@ async function startLocked(sandbox: Sandbox, host: Host, size: TerminalSize | un
         launch: plan.launch,
         workspace: around.source,
         writable,
+        way,
         timeoutMs: prepared.profile.limits.timeout,
         size: sandbox.tty ? size : undefined,
         isReady: () => life.isReady(liveRunOf(paths, started)),
         signal: host.signal,
       }).catch(async (error: unknown) => {
+        await way?.close().catch(() => undefined);
         writeSandbox(paths, { ...sandbox, starts });
         rmSync(resultFile(paths, sandbox.id, run), { force: true });
+        rmSync(usedWayFile(paths, run), { force: true });
         await giveUp(around, started, error, host);
         throw error;
       });
+      way?.leave();
       around.leave();
       // It has ended before anybody could know whose the folder was.
       if (readLive(paths, run) === undefined) await finishSandbox(paths, started);
-      if (sandbox.run !== null) rmSync(resultFile(paths, sandbox.id, sandbox.run), { force: true });
+      if (sandbox.run !== null) {
+        rmSync(resultFile(paths, sandbox.id, sandbox.run), { force: true });
+        rmSync(usedWayFile(paths, sandbox.run), { force: true });
+      }
       if (life.enter !== undefined) await makeFirstEntrance(paths, started);
       return started;
     } finally {
@@ -111,7 +124,11 @@ export async function startSandbox(known: Sandbox, host: Host, size?: TerminalSi
   try {
     const { sandbox } = lock;
     const { status } = readState(host.paths, sandbox);
-    if (status === 'running') return sandbox;
+    if (status === 'running') {
+      // Its daemon may have been killed.
+      if (sandbox.network.mode === 'proxy') await host.restoreWaysOut?.();
+      return sandbox;
+    }
     if (status !== 'paused') return await startLocked(sandbox, host, size);
     throw new CofferdamError('SANDBOX_STATE', `${sandbox.name} is paused`, {
       remedy: `sandbox unpause ${sandbox.name}`,

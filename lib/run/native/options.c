@@ -60,6 +60,7 @@ static const struct rule rules[] = {
 	{ "--output-log", PATH, FIELD(output_log), false },
 	{ "--activity", PATH, FIELD(activity), false },
 	{ "--typed", PATH, FIELD(typed), false },
+	{ "--hold", PATH, FIELD(hold), false },
 	{ "--size", ID, FIELD(size), false },
 	{ "--result-fd", DESCRIPTOR, FIELD(result_fd), false },
 	{ "--parent", PID, FIELD(parent), false },

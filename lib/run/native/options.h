@@ -78,6 +78,7 @@ struct options {
 	const char *output_log; /* folder that the output goes to, instead of to our own; NULL: none */
 	const char *size; /* ROWSxCOLUMNS of a terminal that has no caller's to take it from; NULL: the usual */
 	const char *typed; /* fifo that is made for what attached callers type; NULL: none */
+	const char *hold; /* fifo that is held open while the sandbox lives: whoever reads it sees the end; NULL: none */
 	const char *activity; /* folder with an entry for each execution from outside; NULL: none */
 	int result_fd; /* -1: none */
 	pid_t parent;  /* 0: not watched */

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "forward.h"
 #include "guardian.h"
+#include "hold.h"
 #include "idmap.h"
 #include "inputs.h"
 #include "options.h"
@@ -108,10 +109,11 @@ static bool start_relays(const struct options *options, const struct streams *st
 	return false;
 }
 
-/* The processes of ours beside a run. */
+/* What of ours lives beside a run, and ends with it. */
 struct companions {
 	struct guardian guardian;
 	struct forwarder forwarder;
+	int held; /* what tells that the sandbox lives; -1: nothing */
 };
 
 /* Fills what happened. An `ending` that never started is a failed launch, and somebody has said why. */
@@ -123,7 +125,8 @@ static void run(const struct options *options, const struct exec *exec, struct w
 	/* A group in use belongs to somebody else: then nothing of the run is started, killed or removed. */
 	outcome->gone = check_cgroups(options);
 	if (!outcome->gone || !prepare_logs(options, watch) || !open_terminal(options, watch->terminal) ||
-	    !start_guardian(options, &companions->guardian) || !prepare(options, watch, &streams))
+	    !start_guardian(options, &companions->guardian) || !take_hold(options, &companions->held) ||
+	    !prepare(options, watch, &streams))
 		return;
 	outcome->start_ms = wall_ms();
 	if (!start_child(options, exec, &streams, &watch->child))
@@ -137,6 +140,7 @@ static void run(const struct options *options, const struct exec *exec, struct w
 	}
 	outcome->gone = watch_child(watch, ending);
 	end_forwarder(&companions->forwarder);
+	end_hold(&companions->held);
 	for (int i = 0; i < 2; i++) {
 		const struct relay *relay = &watch->relays[i];
 
@@ -198,7 +202,7 @@ int main(int argc, char **argv)
 	struct ending ending = { .started = false, .cause = EXITED };
 	struct outcome outcome = { .gone = true, .start_ms = wall_ms() };
 	struct terminal terminal = NO_TERMINAL;
-	struct companions companions = { .guardian.end = -1 };
+	struct companions companions = { .guardian.end = -1, .held = -1 };
 	struct watch watch = { .options = &options, .relays = relays, .terminal = &terminal };
 	struct exec exec;
 	int record;

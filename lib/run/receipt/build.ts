@@ -45,6 +45,8 @@ export type Ended =
 
 export interface StatementInput {
   readonly ended: Ended;
+  /** What was written down about the way out of a sandbox that lived on. */
+  readonly egress?: Egress | undefined;
   readonly facts: PlanFacts | Absent;
   readonly sequence: number;
   readonly auditHead: string;
@@ -146,15 +148,15 @@ function hasWayOut(facts: PlanFacts | Absent): boolean {
   return !isAbsent(facts) && facts.inputs.profile.resolved.network.mode !== 'none';
 }
 
-function describePolicy(details: RunDetails | undefined, facts: PlanFacts | Absent): Predicate['digests']['policy'] {
-  if (details?.egress !== undefined) return { sha256: details.egress.policy.replace(/^sha256:/, '') };
+function describePolicy(egress: Egress | undefined, facts: PlanFacts | Absent): Predicate['digests']['policy'] {
+  if (egress !== undefined) return { sha256: egress.policy.replace(/^sha256:/, '') };
   if (isAbsent(facts)) return facts;
   return { absent: hasWayOut(facts) ? unknownWay : 'no policy applies: the network is none' };
 }
 
-function describeEgress(details: RunDetails | undefined, facts: PlanFacts | Absent): Predicate['egress'] {
-  if (details?.egress !== undefined) {
-    const { allowed, denied, hostFirewall, problem } = details.egress;
+function describeEgress(egress: Egress | undefined, facts: PlanFacts | Absent): Predicate['egress'] {
+  if (egress !== undefined) {
+    const { allowed, denied, hostFirewall, problem } = egress;
     return problem === undefined ? { allowed, denied, hostFirewall } : { absent: problem };
   }
   if (isAbsent(facts)) return facts;
@@ -171,12 +173,13 @@ function describePorts(details: RunDetails | undefined, facts: PlanFacts | Absen
 function describeDigests(
   ended: Ended,
   details: RunDetails | undefined,
+  egress: Egress | undefined,
   facts: PlanFacts | Absent,
 ): Predicate['digests'] {
   const plan = ended.kind === 'lost' ? ended.run.plan : ended.record.plan.slice('sha256:'.length);
   return {
     profile: isAbsent(facts) ? facts : facts.profile,
-    policy: describePolicy(details, facts),
+    policy: describePolicy(egress, facts),
     plan: plan === undefined ? { absent: 'the live record of the run was damaged' } : { sha256: plan },
     spec: isAbsent(facts) ? facts : facts.spec,
     image: isAbsent(facts) ? facts : { sha256: facts.inputs.image.digest },
@@ -208,8 +211,10 @@ function describeRun(ended: Ended, details: RunDetails | undefined): Predicate['
 }
 
 /** The whole statement. */
-export function buildStatement({ ended, facts, sequence, auditHead, version, now }: StatementInput): Statement {
+export function buildStatement(input: StatementInput): Statement {
+  const { ended, facts, sequence, auditHead, version, now } = input;
   const details = ended.kind === 'lost' ? undefined : ended.details;
+  const egress = details?.egress ?? input.egress;
   const record = recordOf(ended);
   const run = describeRun(ended, details);
   const known = !isAbsent(facts);
@@ -224,7 +229,7 @@ export function buildStatement({ ended, facts, sequence, auditHead, version, now
       auditHead,
       // The key is refused unless it belongs to the uid that runs (lib/run/key.ts), so it is never more in this version.
       assurance: 'self',
-      digests: describeDigests(ended, details, facts),
+      digests: describeDigests(ended, details, egress, facts),
       names: {
         profile: known ? facts.inputs.profile.name : null,
         image: known ? facts.inputs.image.name : null,
@@ -233,7 +238,7 @@ export function buildStatement({ ended, facts, sequence, auditHead, version, now
       enforced: known ? facts.enforced(ended.kind === 'lost' ? undefined : ended.record.limits.lacking) : facts,
       timeoutMs: details === undefined ? { absent: shortWay } : details.timeoutMs,
       workspace: describeWorkspace(details, facts),
-      egress: describeEgress(details, facts),
+      egress: describeEgress(egress, facts),
       ports: describePorts(details, facts),
       times: describeTimes(ended, now),
       result: describeResult(ended),

@@ -9,6 +9,8 @@ import { type AuditLog, withAudit } from '../audit/log.ts';
 import { readAuditTail } from '../audit/tail.ts';
 import { type RunFolders, runFolders } from '../folders.ts';
 import { readKey } from '../key.ts';
+import { awaitCounts, isBeingCounted, patienceMs, readEgress } from '../life/usedWay.ts';
+import type { RunRecord } from '../result.ts';
 import { isAwaited } from './awaited.ts';
 import { buildStatement, type Ended, type LostRun, type RunDetails, recordOf } from './build.ts';
 import { digestOf, sealEnvelope } from './envelope.ts';
@@ -87,7 +89,9 @@ class Batch {
     const id = ended.kind === 'lost' ? ended.run.id : ended.record.id;
     const { seq: sequence, prev: auditHead } = this.log.next();
     const facts = this.factsOf(plan);
-    const statement = buildStatement({ ended, facts, sequence, auditHead, version: this.host.version, now: this.now });
+    const { version } = this.host;
+    const egress = readEgress(this.host.paths, id);
+    const statement = buildStatement({ ended, egress, facts, sequence, auditHead, version, now: this.now });
     const text = sealEnvelope(JSON.stringify(statement), this.log.key);
     const taken = this.receipts.some((receipt) => receipt.id === id);
     const file = placeReceipt({ state, id, sequence, now: this.now, taken });
@@ -129,14 +133,20 @@ function quarantine(log: AuditLog, { line, text }: RecordLine, through: Through)
 
 interface LinesRequest {
   readonly host: CompleteHost;
+  readonly now: number;
   readonly details: readonly RunDetails[];
   readonly batch: Batch;
   readonly log: AuditLog;
 }
 
+// Ended since we waited for others. A daemon that takes too long keeps no receipt from being made.
+function isCounted({ paths }: CompleteHost, now: number, { id, endedMs }: RunRecord): boolean {
+  return now - endedMs < patienceMs && isBeingCounted(paths, id);
+}
+
 // A line whose own process still lives is left to it; what stands behind is completed all the same, and found to be
 // when it is read again, because progress stops at the first line that was left.
-async function completeLines(runs: RunsLog, { host, details, batch, log }: LinesRequest): Promise<void> {
+async function completeLines(runs: RunsLog, { host, now, details, batch, log }: LinesRequest): Promise<void> {
   const { state } = host.paths;
   const { awaited } = runFolders(host.paths);
   if (runs.replaced) {
@@ -153,7 +163,7 @@ async function completeLines(runs: RunsLog, { host, details, batch, log }: Lines
       garbled += 1;
     } else if (!batch.has(text) && !isCompleted(state, record.id, text)) {
       const known = details.find((one) => isDeepStrictEqual(one.record, record));
-      if (known === undefined && isAwaited(awaited, record.id)) {
+      if (known === undefined && (isAwaited(awaited, record.id) || isCounted(host, now, record))) {
         blocked = true;
         continue;
       }
@@ -191,12 +201,13 @@ export async function completeRuns(host: CompleteHost, request: CompleteRequest)
   const file = runFolders(host.paths).log;
   const idle = lost.every((run) => wasCompleted(state, run)) && !hasPending(state);
   if (idle && !hasNews(file, readAuditTail(state).through)) return [];
+  await awaitCounts(host.paths);
   return withAudit({ state, uid: host.uid, now }, async (log) => {
     settlePending(state, (sequence) => namedReceipt(state, sequence));
     const batch = new Batch(host, now, log);
     const runs = openRunsLog(file, log.through());
     try {
-      if (runs !== undefined) await completeLines(runs, { host, details, batch, log });
+      if (runs !== undefined) await completeLines(runs, { host, now, details, batch, log });
     } finally {
       runs?.close();
     }

@@ -29,6 +29,8 @@ export interface BridgedRun {
   readonly nameRequest: (target: Target | undefined) => string;
   /** `network.onDeny: ask`: told where each connection's first request leads, which waits until it settles. */
   readonly ask?: AskAbout | undefined;
+  /** Its folder is mounted in a sandbox that outlives us: it stays when the bridge is closed, for the next one to listen in. */
+  readonly stays?: boolean;
 }
 
 /** Where the proxy listens, and what it calls tools and profiles. */
@@ -44,10 +46,15 @@ export interface BridgeSummary extends Used {
 }
 
 export interface Bridge {
-  /** The run's folder, which holds nothing but `proxy.sock`. Throws ID_IN_USE, HOST_UNPREPARED. */
-  addRun(run: BridgedRun): Promise<{ readonly folder: string }>;
+  /**
+   * The run's folder, which holds nothing but `proxy.sock`: a new one, or the one named `known` that an earlier bridge left. Throws
+   * ID_IN_USE, HOST_UNPREPARED.
+   */
+  addRun(run: BridgedRun, known?: string): Promise<{ readonly folder: string }>;
   /** Ends its connections, and removes its folder. Undefined when it is not known. */
   removeRun(run: string): BridgeSummary | undefined;
+  /** What it was used for so far. */
+  usedBy(run: string): BridgeSummary | undefined;
   /** Where new connections go from now on; undefined: nowhere. */
   switchTo(upstream: Upstream | undefined): void;
   /** Resets the live connections of the runs that `concerns` picks. */
@@ -78,11 +85,11 @@ class Doors implements Bridge {
     }, sweepMs).unref();
   }
 
-  async addRun(run: BridgedRun): Promise<{ folder: string }> {
+  async addRun(run: BridgedRun, known?: string): Promise<{ folder: string }> {
     const { folder: parent, passed, shown = parent, prefix = '' } = this.options;
     if (this.doors.has(run.run)) throw new CofferdamError('ID_IN_USE', `the run ${run.run} has a way out already`);
     // Not the run's id: the path must stay short, and nobody who may only pass the folder above shall guess it.
-    const name = randomBytes(8).toString('hex');
+    const name = known ?? randomBytes(8).toString('hex');
     const folder = join(parent, name);
     const path = join(folder, 'proxy.sock');
     if (Buffer.byteLength(path) > longestPath) {
@@ -100,7 +107,8 @@ class Doors implements Bridge {
     // Before the first wait: of two calls for one run the second finds it.
     this.doors.set(run.run, { door, folder });
     try {
-      mkdirSync(folder, { mode: 0o700 });
+      if (known === undefined) mkdirSync(folder, { mode: 0o700 });
+      else rmSync(path, { force: true });
       await door.listen(path);
       // Connecting takes the right to write (unix(7)); the program inside is another uid. The folder above is closed.
       chmodSync(path, 0o666);
@@ -127,6 +135,10 @@ class Doors implements Bridge {
     return summary;
   }
 
+  usedBy(run: string): BridgeSummary | undefined {
+    return this.doors.get(run)?.door.used();
+  }
+
   switchTo(upstream: Upstream | undefined): void {
     this.upstream = upstream;
   }
@@ -145,7 +157,10 @@ class Doors implements Bridge {
 
   close(): void {
     clearInterval(this.sweeping);
-    for (const run of [...this.doors.keys()]) this.removeRun(run);
+    for (const [run, { door }] of [...this.doors])
+      if (door.run.stays === true) door.close();
+      else this.removeRun(run);
+    this.doors.clear();
   }
 }
 

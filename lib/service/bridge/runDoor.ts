@@ -164,6 +164,10 @@ export class RunDoor {
     this.closing.abort();
     this.resetAll();
     for (const client of [...this.refusing]) client.destroy();
+    return this.used();
+  }
+
+  used(): BridgeSummary {
     return { ...this.bounds.used(), refused: this.refused };
   }
 }

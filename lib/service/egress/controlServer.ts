@@ -2,14 +2,27 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { CofferdamError } from '../../base/errors.ts';
+import type { LeasedWays } from './leasedWays.ts';
 import { readLineMessages, readMessage, writeMessage } from './lineSocket.ts';
-import { type EgressRequest, failureOf, requestSchema } from './protocol.ts';
+import { type EgressRequest, type EgressSummary, failureOf, requestSchema } from './protocol.ts';
 import type { WayKeeper } from './wayKeeper.ts';
+
+function endWay(run: string, { way, leased }: CallerWays): Promise<EgressSummary | undefined> {
+  return leased?.has(run) === true ? leased.end(run) : way.end(run);
+}
+
+/** Of one caller. */
+export interface CallerWays {
+  readonly way: WayKeeper;
+  /** Of sandboxes that live on; undefined where only runs have one. */
+  readonly leased: LeasedWays | undefined;
+}
 
 export class ControlServer {
   private readonly servers: Server[] = [];
   private readonly sockets = new Set<Socket>();
   private readonly onChange: () => void;
+  private closed = false;
 
   /** `onChange` is told when somebody comes or goes. */
   constructor(onChange: () => void) {
@@ -21,10 +34,10 @@ export class ControlServer {
     return this.sockets.size;
   }
 
-  /** Whoever reaches `path` is the caller whose ways `way` keeps. `mode` is the socket's. */
-  async listen(path: string, mode: number, way: WayKeeper): Promise<void> {
+  /** Whoever reaches `path` is the caller whose ways these are. `mode` is the socket's. */
+  async listen(path: string, mode: number, ways: CallerWays): Promise<void> {
     rmSync(path, { force: true });
-    const server = createServer((socket) => this.serve(socket, way));
+    const server = createServer((socket) => this.serve(socket, ways));
     await new Promise<void>((done, fail) => {
       server.once('error', fail);
       server.listen(path, () => {
@@ -36,41 +49,43 @@ export class ControlServer {
     this.servers.push(server);
   }
 
-  private serve(socket: Socket, way: WayKeeper): void {
+  private serve(socket: Socket, ways: CallerWays): void {
     this.sockets.add(socket);
     this.onChange();
-    /** Runs whose way was opened by this connection, and ends with it. */
+    /** Runs whose way was opened by this connection, and ends with it, unless their sandbox holds it by now. */
     const opened = new Set<string>();
     let turn: Promise<void> = Promise.resolve();
     socket.on('error', () => undefined);
     socket.on('close', () => {
       // Behind what is being opened for it right now.
       void turn.then(async () => {
-        for (const run of opened) await way.end(run);
+        // When it is we who end, the next daemon finds out who lives.
+        for (const run of opened) if (!this.closed && ways.leased?.isHeld(run) !== true) await endWay(run, ways);
         this.sockets.delete(socket);
         this.onChange();
       });
     });
     readLineMessages(socket, (line) => {
       turn = turn.then(async () => {
-        const answer = await this.answer(line, way, opened);
+        const answer = await this.answer(line, ways, opened);
         if (!socket.destroyed) writeMessage(socket, answer);
       });
     });
   }
 
-  private async answer(line: string, way: WayKeeper, opened: Set<string>): Promise<object> {
+  private async answer(line: string, ways: CallerWays, opened: Set<string>): Promise<object> {
     try {
       const request = readMessage(requestSchema, line);
       if (request === undefined)
         throw new CofferdamError('USAGE', `the way out was asked for something it does not know`);
-      return { ok: true, value: await this.act(request, way, opened) };
+      return { ok: true, value: await this.act(request, ways, opened) };
     } catch (thrown) {
       return { ok: false, error: failureOf(thrown) };
     }
   }
 
-  private async act(request: EgressRequest, way: WayKeeper, opened: Set<string>): Promise<unknown> {
+  private async act(request: EgressRequest, ways: CallerWays, opened: Set<string>): Promise<unknown> {
+    const { way, leased } = ways;
     switch (request.do) {
       case 'run': {
         const { id, tool, profile, asks } = request;
@@ -78,9 +93,17 @@ export class ControlServer {
         opened.add(id);
         return opening;
       }
+      case 'lease': {
+        const { do: _, id, ...asked } = request;
+        if (leased === undefined)
+          throw new CofferdamError('ENGINE_CANNOT', 'the way out of this host is for runs, and keeps no sandbox');
+        const opening = await leased.open({ run: id, ...asked });
+        opened.add(id);
+        return opening;
+      }
       case 'end': {
         // One's own alone: a connection says nothing about the runs of another.
-        const summary = opened.delete(request.id) ? await way.end(request.id) : undefined;
+        const summary = opened.delete(request.id) ? await endWay(request.id, ways) : undefined;
         if (summary === undefined) throw new CofferdamError('RUN_UNKNOWN', `${request.id} has no way out`);
         return summary;
       }
@@ -93,6 +116,7 @@ export class ControlServer {
   }
 
   close(): void {
+    this.closed = true;
     for (const server of this.servers) server.close();
     for (const socket of this.sockets) socket.destroy();
   }

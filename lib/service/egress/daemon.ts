@@ -7,11 +7,13 @@ import type { Paths } from '../../base/paths.ts';
 import { policySourceOf } from '../../firewall/policySource.ts';
 import { followWall } from '../../firewall/wall.ts';
 import { readClock } from '../../policy/clock.ts';
+import { usedWayFile } from '../../policy/lease.ts';
 import { loadHostConfig } from '../../profile/hostConfig.ts';
 import { findSquid } from '../squid/binary.ts';
 import { startSquid } from '../squid/generation.ts';
 import { ControlServer } from './controlServer.ts';
-import { ensureEgressFolders, wallPlaces } from './folders.ts';
+import { egressFolders, ensureEgressFolders, wallPlaces } from './folders.ts';
+import { LeasedWays, leasedFolders } from './leasedWays.ts';
 import { PolicyProxy, type StartAsked } from './policyProxy.ts';
 import { squidIdentity } from './squidIdentity.ts';
 import { WayKeeper } from './wayKeeper.ts';
@@ -33,9 +35,9 @@ export interface Daemon {
 }
 
 /** What of a killed one is left: sockets without a listener, folders of a dead Squid. Only while the lock is ours. */
-function sweep(folders: readonly string[]): void {
-  for (const folder of folders)
-    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+function sweep(folder: string, kept: ReadonlySet<string> = new Set()): void {
+  for (const name of readdirSync(folder))
+    if (!kept.has(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 class Service implements Daemon {
@@ -44,16 +46,27 @@ class Service implements Daemon {
   private readonly options: DaemonOptions;
   private readonly proxy: PolicyProxy;
   private readonly way: WayKeeper;
+  private readonly leased: LeasedWays;
   private readonly following = new AbortController();
   private idle: NodeJS.Timeout | undefined;
   private finish: () => void = () => undefined;
   private closing = false;
 
   constructor(options: DaemonOptions, proxy: PolicyProxy, way: WayKeeper) {
+    const { paths, say } = options;
+    const { leases: folder, runs } = egressFolders(paths);
     this.options = options;
     this.proxy = proxy;
     this.way = way;
     this.control = new ControlServer(() => this.rest());
+    this.leased = new LeasedWays({
+      folder,
+      runs,
+      way,
+      usedFile: (run) => usedWayFile(paths, run),
+      onEnd: () => this.rest(),
+      say,
+    });
     this.ended = new Promise((done) => {
       this.finish = done;
     });
@@ -62,7 +75,8 @@ class Service implements Daemon {
   /** From here on it answers at `control`. Throws what stops the policy from being enforced. */
   async begin(control: string): Promise<void> {
     await this.way.refresh();
-    await this.control.listen(control, 0o600, this.way);
+    await this.leased.restore();
+    await this.control.listen(control, 0o600, { way: this.way, leased: this.leased });
     this.rest();
     const { paths, uid } = this.options;
     const request = { places: wallPlaces(paths), uid, clock: readClock };
@@ -73,11 +87,12 @@ class Service implements Daemon {
   private rest(): void {
     const { idleMs } = this.options;
     clearTimeout(this.idle);
-    if (idleMs === 0 || this.control.size > 0) return;
+    if (idleMs === 0 || this.control.size > 0 || this.leased.size > 0) return;
     this.idle = setTimeout(() => this.close(), idleMs);
   }
 
   async end(): Promise<void> {
+    this.leased.close();
     this.way.close();
     await this.proxy.close();
     this.way.flush();
@@ -96,7 +111,8 @@ class Service implements Daemon {
 function makeService(options: DaemonOptions): Service {
   const { paths, uid, env, say } = options;
   const folders = ensureEgressFolders(paths, uid);
-  sweep([folders.runs, folders.squid]);
+  sweep(folders.squid);
+  sweep(folders.runs, leasedFolders(folders.leases));
   const source = () => policySourceOf(paths, uid);
   const identity = squidIdentity(uid);
   const start = ({ adopted: { policy, clock }, folder, parent, onEntry }: StartAsked) => {

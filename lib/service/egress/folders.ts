@@ -5,12 +5,15 @@ import { ensureDirectory } from '../../base/files.ts';
 import type { LineLog } from '../../base/lineLog.ts';
 import { type Paths, resolvePaths } from '../../base/paths.ts';
 import { type FirewallPlaces, firewallPlaces } from '../../firewall/record.ts';
+import { leasesFolder } from '../../policy/lease.ts';
 
 export interface EgressFolders {
   /** Closed to all others: who reaches the control socket is this uid, or root. */
   readonly folder: string;
   /** A folder for each run, with its socket. */
   readonly runs: string;
+  /** A folder for each way that lasts while its sandbox does (lib/policy/lease.ts). */
+  readonly leases: string;
   /** A folder for each Squid. */
   readonly squid: string;
   readonly control: string;
@@ -30,6 +33,7 @@ export function egressFolders(paths: Pick<Paths, 'run' | 'state'>): EgressFolder
   return {
     folder,
     runs: join(folder, 'runs'),
+    leases: leasesFolder(paths),
     squid: join(folder, 'squid'),
     control: join(folder, 'control.sock'),
     lock: join(folder, 'lock'),
@@ -50,6 +54,7 @@ export function ensureEgressFolders(paths: Pick<Paths, 'run' | 'state'>, uid: nu
     // The process's umask may have taken bits away.
     chmodSync(folder, passed);
   }
+  ensureDirectory(folders.leases);
   ensureDirectory(folders.logs);
   return folders;
 }

@@ -46,6 +46,12 @@ export class Ledger {
     this.runs.set(run, { allowed: 0, denied: 0, last: 0 });
   }
 
+  /** So far. */
+  countsOf(run: string): Pick<Counts, 'allowed' | 'denied'> {
+    const { allowed, denied } = this.runs.get(run) ?? { allowed: 0, denied: 0 };
+    return { allowed, denied };
+  }
+
   add(entry: AccessEntry): void {
     if (!isRequest(entry)) return;
     this.waiting.push(JSON.stringify(entry));

@@ -11,16 +11,19 @@ export const mostMessage = 65_536;
 
 const id = z.string().regex(idPattern);
 
+const asked = {
+  id,
+  tool: scopeNames.tool.nullable(),
+  profile: z.string().min(1).max(128),
+  /** `network.onDeny: ask`. */
+  asks: z.boolean(),
+};
+
 export const requestSchema = z.discriminatedUnion('do', [
   /** Opens the way of a run. It lasts until `end`, or until this connection closes. */
-  z.strictObject({
-    do: z.literal('run'),
-    id,
-    tool: scopeNames.tool.nullable(),
-    profile: z.string().min(1).max(128),
-    /** `network.onDeny: ask`. */
-    asks: z.boolean(),
-  }),
+  z.strictObject({ do: z.literal('run'), ...asked }),
+  /** Opens that of a sandbox that lives on. It lasts until `end`, or until neither this connection nor the fifo `hold` is open. */
+  z.strictObject({ do: z.literal('lease'), ...asked, hostFirewall: z.enum(['verified', 'absent']) }),
   z.strictObject({ do: z.literal('end'), id }),
   /** Looks at the policy now, rather than at the next tick. */
   z.strictObject({ do: z.literal('reload') }),
@@ -35,6 +38,11 @@ export const openedSchema = z.strictObject({
   folder: z.string(),
   /** `sha256:` and 64 hex digits over the policy's text. */
   policy: z.string(),
+});
+
+export const leasedSchema = openedSchema.extend({
+  /** What the supervisor of the sandbox opens for writing. */
+  hold: z.string(),
 });
 
 export const summarySchema = z.strictObject({
@@ -53,7 +61,18 @@ export const summarySchema = z.strictObject({
 
 export const statusSchema = z.strictObject({
   pid: count,
-  runs: z.array(z.strictObject({ id, tool: z.string().nullable(), profile: z.string() })),
+  runs: z.array(
+    z.strictObject({
+      id,
+      tool: z.string().nullable(),
+      profile: z.string(),
+      /** So far. */
+      allowed: count,
+      denied: count,
+      bytesOut: count,
+      bytesIn: count,
+    }),
+  ),
   /** Null while there is no proxy, and `problem` says why. */
   proxy: z.strictObject({ pid: count, port: count, generation: count }).nullable(),
   problem: z.string().nullable(),

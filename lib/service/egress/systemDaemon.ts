@@ -103,7 +103,7 @@ class SystemService implements SystemDaemon {
     this.proxy.introduce(way);
     try {
       // Everybody's to connect to, who gets there; past root's gate everybody does.
-      await this.control.listen(`${folder.path}/control.sock`, uid === 0 ? 0o600 : 0o666, way);
+      await this.control.listen(`${folder.path}/control.sock`, uid === 0 ? 0o600 : 0o666, { way, leased: undefined });
     } catch (cause) {
       this.met.delete(uid);
       way.close();

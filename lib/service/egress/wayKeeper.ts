@@ -26,7 +26,7 @@ export interface WayOptions {
 }
 
 /** A way that a run asks for. */
-export interface AskedWay extends Pick<BridgedRun, 'run' | 'tool' | 'profile'> {
+export interface AskedWay extends Pick<BridgedRun, 'run' | 'tool' | 'profile' | 'stays'> {
   /** `network.onDeny: ask`. */
   readonly asks: boolean;
 }
@@ -95,8 +95,14 @@ export class WayKeeper implements ProxyUser {
     return this.options.proxy.refresh();
   }
 
-  /** Opens the way of a run. Throws what the policy or the proxy stops it with, and ID_IN_USE. */
-  async open({ asks, ...asked }: AskedWay): Promise<{ readonly folder: string; readonly policy: string }> {
+  /**
+   * Opens the way of a run; `known` is the folder of one that is opened again. Throws what the policy or the proxy stops it with, and
+   * ID_IN_USE.
+   */
+  async open(
+    { asks, ...asked }: AskedWay,
+    known?: string,
+  ): Promise<{ readonly folder: string; readonly policy: string }> {
     await this.refresh();
     const adopted = this.options.proxy.enforced();
     const { run: id, tool, profile } = asked;
@@ -104,7 +110,7 @@ export class WayKeeper implements ProxyUser {
     const nameRequest = (target: Target | undefined) =>
       this.store.nameOf({ run: id, tool, profile, host: target?.host ?? '', port: target?.port ?? 0 });
     const run = { ...asked, limits: limitsOf(adopted.policy, asked), nameRequest, ...(asks ? { ask } : {}) };
-    const { folder } = await this.bridge.addRun(run);
+    const { folder } = await this.bridge.addRun(run, known);
     this.runs.set(run.run, run);
     this.ledger.begin(run.run);
     return { folder, policy: adopted.digest };
@@ -125,7 +131,10 @@ export class WayKeeper implements ProxyUser {
   status(): Omit<EgressStatus, 'pid'> {
     const { current, problem } = this.options.proxy.proxy;
     return {
-      runs: [...this.runs.values()].map(({ run, tool, profile }) => ({ id: run, tool: tool ?? null, profile })),
+      runs: [...this.runs.values()].map(({ run, tool, profile }) => {
+        const { bytesOut = 0, bytesIn = 0 } = this.bridge.usedBy(run) ?? {};
+        return { id: run, tool: tool ?? null, profile, ...this.ledger.countsOf(run), bytesOut, bytesIn };
+      }),
       proxy:
         current === undefined ? null : { pid: current.squid.pid, port: current.squid.port, generation: current.number },
       problem,

@@ -1,13 +1,24 @@
 // Owns opening the way out for one run, as whoever starts runs is given it.
+import type { z } from 'zod';
 import { CofferdamError } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
 import { requireWall } from '../../firewall/wall.ts';
 import { readClock } from '../../policy/clock.ts';
+import { isServed, leasesFolder, listLeases, readLease } from '../../policy/lease.ts';
 import { scopeNames } from '../../policy/schema.ts';
-import { type EgressConnection, openDaemon } from './client.ts';
-import { wallPlaces } from './folders.ts';
-import { type EgressSummary, openedSchema, summarySchema } from './protocol.ts';
+import { type EgressConnection, openDaemon, reachDaemon } from './client.ts';
+import { egressFolders, wallPlaces } from './folders.ts';
+import {
+  type EgressRequest,
+  type EgressStatus,
+  type EgressSummary,
+  leasedSchema,
+  openedSchema,
+  statusSchema,
+  summarySchema,
+} from './protocol.ts';
+import { isSystemEgress } from './systemPlaces.ts';
 
 /** On whose behalf. */
 export interface WayOutCaller {
@@ -37,43 +48,107 @@ export interface OpenWayOut {
   close(): Promise<EgressSummary>;
 }
 
+export interface LeasedWayOut extends Pick<OpenWayOut, 'folder'> {
+  /** What the supervisor of the sandbox opens for writing. */
+  readonly hold: string;
+  /** Leaves it to whoever holds it. */
+  leave(): void;
+  close(): Promise<EgressSummary>;
+}
+
 /** Of this many tries one must meet a daemon that is not just ending for want of work. */
 const tries = 3;
 
-async function open(
-  daemon: EgressConnection,
-  { run, tool, profile, asks }: WayOutRequest,
-): Promise<Pick<OpenWayOut, 'folder' | 'policy'>> {
-  return daemon.ask({ do: 'run', id: run, tool: tool ?? null, profile, asks }, openedSchema);
+function checkTool(tool: string | undefined): void {
+  if (tool === undefined || scopeNames.tool.safeParse(tool).success) return;
+  throw new CofferdamError('VALUE_INVALID', `"${printable(tool, 80)}" is not the id of a tool`, {
+    remedy: 'write it as in the policy, such as web.search@v1',
+  });
+}
+
+/** Asks a daemon, a new one where it was just ending. The connection stays open. */
+async function askDaemon<T extends z.ZodType>({ paths, uid, env }: WayOutCaller, request: EgressRequest, answer: T) {
+  for (let attempt = 1; ; attempt++) {
+    const daemon = await openDaemon(paths, uid, env);
+    try {
+      return { daemon, opened: await daemon.ask(request, answer) };
+    } catch (error) {
+      daemon.close();
+      if (!(error instanceof CofferdamError) || error.code !== 'PROXY_FAILED' || attempt === tries) throw error;
+    }
+  }
+}
+
+async function endWay(daemon: EgressConnection, run: string): Promise<EgressSummary> {
+  try {
+    return await daemon.ask({ do: 'end', id: run }, summarySchema);
+  } finally {
+    daemon.close();
+  }
 }
 
 /**
  * Opens the way out of a run; it closes with close(), and when this process ends, however it ends. Throws VALUE_INVALID for
  * what is no tool, FIREWALL_DRIFT, POLICY_MISSING and all that a policy is refused with, PROXY_MISSING, PROXY_FAILED, ID_IN_USE.
  */
-export async function openWayOut({ paths, uid, env }: WayOutCaller, request: WayOutRequest): Promise<OpenWayOut> {
-  const { tool, run } = request;
-  if (tool !== undefined && !scopeNames.tool.safeParse(tool).success) {
-    throw new CofferdamError('VALUE_INVALID', `"${printable(tool, 80)}" is not the id of a tool`, {
-      remedy: 'write it as in the policy, such as web.search@v1',
-    });
-  }
+export async function openWayOut(caller: WayOutCaller, request: WayOutRequest): Promise<OpenWayOut> {
+  const { tool, run, profile, asks } = request;
+  checkTool(tool);
+  const { paths, uid } = caller;
   const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
-  for (let attempt = 1; ; attempt++) {
-    const daemon = await openDaemon(paths, uid, env);
+  const asked = { do: 'run', id: run, tool: tool ?? null, profile, asks } as const;
+  const { daemon, opened } = await askDaemon(caller, asked, openedSchema);
+  return { ...opened, hostFirewall, close: () => endWay(daemon, run) };
+}
+
+/**
+ * Opens the way out of a sandbox that lives on: it lasts while somebody holds `hold` open for writing, and until then as that of
+ * openWayOut. Throws the same.
+ */
+export async function leaseWayOut(caller: WayOutCaller, request: WayOutRequest): Promise<LeasedWayOut> {
+  const { tool, run, profile, asks } = request;
+  checkTool(tool);
+  const { paths, uid } = caller;
+  const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
+  const asked = { do: 'lease', id: run, tool: tool ?? null, profile, asks, hostFirewall } as const;
+  const { daemon, opened } = await askDaemon(caller, asked, leasedSchema);
+  const { folder, hold } = opened;
+  return { folder, hold, leave: () => daemon.close(), close: () => endWay(daemon, run) };
+}
+
+/** Whether a way of this user is without a daemon: that of a sandbox which lives, or what a killed one left. */
+function isUnserved(paths: Paths): boolean {
+  const folder = leasesFolder(paths);
+  return listLeases(folder).some((run) => {
     try {
-      const { folder, policy } = await open(daemon, request);
-      const close = async () => {
-        try {
-          return await daemon.ask({ do: 'end', id: run }, summarySchema);
-        } finally {
-          daemon.close();
-        }
-      };
-      return { folder, policy, hostFirewall, close };
-    } catch (error) {
-      daemon.close();
-      if (!(error instanceof CofferdamError) || error.code !== 'PROXY_FAILED' || attempt === tries) throw error;
+      const lease = readLease(folder, run);
+      return lease === undefined || !isServed(lease);
+    } catch {
+      // Damaged: the daemon takes it away.
+      return true;
     }
+  });
+}
+
+/**
+ * Starts the daemon where an earlier one left ways of sandboxes that live: it opens them again, and clears away what has ended. False when there is
+ * nothing to do. Throws what its start is stopped by.
+ */
+export async function restoreWaysOut({ paths, uid, env }: WayOutCaller): Promise<boolean> {
+  if (isSystemEgress(paths, uid) || !isUnserved(paths)) return false;
+  (await openDaemon(paths, uid, env)).close();
+  return true;
+}
+
+/** What the daemon of this user says of itself and of the ways that are open; undefined where there is none. */
+export async function askStatus(paths: Paths): Promise<EgressStatus | undefined> {
+  const daemon = await reachDaemon(egressFolders(paths));
+  try {
+    return await daemon?.ask({ do: 'status' }, statusSchema);
+  } catch (error) {
+    if (error instanceof CofferdamError && error.code === 'PROXY_FAILED') return undefined;
+    throw error;
+  } finally {
+    daemon?.close();
   }
 }

@@ -34,6 +34,7 @@ export async function makeSandbox(paths: Paths, change: Partial<Sandbox> = {}): 
     interactive: false,
     ttlMs: null,
     idleMs: null,
+    network: { mode: 'none', tool: null },
     workspace: { mode: 'scratch', source: null },
     plan: { digest, directory: `/plans/${'a'.repeat(64)}` },
     cgroups: { version: 2, folders: [] },

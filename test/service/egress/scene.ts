@@ -27,7 +27,9 @@ export interface WayScene {
   readonly options: readonly string[];
   writePolicy(text: string): void;
   removePolicy(): void;
-  /** bin/sandbox where the internet is. */
+  /** A program of the caller's where the internet is. */
+  spawn(file: string, ...words: string[]): Started;
+  /** bin/sandbox there. */
   start(...words: string[]): Started;
   sandbox(...words: string[]): Promise<Ended>;
   status(): Promise<ReturnType<typeof statusSchema.parse> | undefined>;
@@ -85,11 +87,12 @@ export async function makeWayScene(t: Owner, caller: Scene['caller'] = 'plain us
   const who = scene.uid === 0 ? [] : [`--reuid=${scene.uid}`, `--regid=${scene.gid}`, '--init-groups'];
   const root0 = sceneOf('root');
   const around = ['/usr/bin/nsenter', `--net=/run/netns/${world.hostName}`, ...(apart?.enter ?? [])];
-  const start = (...words: string[]) =>
+  const spawn = (...words: string[]) =>
     root0.spawn('/usr/bin/env', [
       ...around,
-      ...['/usr/bin/setpriv', ...who, '/usr/bin/env', '-i', '-C', scene.home, ...named, sandboxFile, ...words],
+      ...['/usr/bin/setpriv', ...who, '/usr/bin/env', '-i', '-C', scene.home, ...named, ...words],
     ]);
+  const start = (...words: string[]) => spawn(sandboxFile, ...words);
   const settings = apart === undefined ? scene.paths.config : seen(scene.paths.config);
   const file = join(settings, 'firewall.yaml');
   return {
@@ -108,6 +111,7 @@ export async function makeWayScene(t: Owner, caller: Scene['caller'] = 'plain us
       else writeFileSync(file, text);
     },
     removePolicy: () => rmSync(file, { force: true }),
+    spawn,
     start,
     sandbox: (...words) => start(...words).ended,
     async status() {
