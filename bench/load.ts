@@ -38,10 +38,13 @@ async function throughput(peer: Peer): Promise<number> {
   return performance.now() - began;
 }
 
-/** Median of `count` runs, ms. By hyperfine: this process grows with the sandboxes it holds, and so does the time of its forks. */
-async function latency(peer: Peer, count: number): Promise<number> {
+/**
+ * Median of `count` runs, ms: one right after the other (what the kernel still does for the last one counts, too), or apart. By hyperfine:
+ * this process grows with the sandboxes it holds, and so does the time of its forks.
+ */
+async function latency(peer: Peer, count: number, pause: readonly string[]): Promise<number> {
   const times = join(folder, 'latency.json');
-  await $`hyperfine -N --output=pipe --warmup 2 --runs ${count} --export-json ${times} ${peer.command}`.quiet();
+  await $`hyperfine -N --output=pipe --warmup 2 --runs ${count} ${pause} --export-json ${times} ${peer.command}`.quiet();
   const { results } = JSON.parse(readFileSync(times, 'utf8')) as { results: { median: number }[] };
   return (results[0]?.median ?? 0) * 1000;
 }
@@ -78,6 +81,9 @@ async function stopLive(live: readonly ChildProcess[]): Promise<void> {
   );
 }
 
+/** Further words for hyperfine. */
+const ways: readonly (readonly string[])[] = [[], ['--prepare', 'sleep 0.2']];
+
 const folder = mkdtempSync(join(tmpdir(), 'cofferdam-bench-'));
 mkdirSync(join(folder, 'bundle'), { mode: 0o755 });
 const crun = await crunPeer(folder);
@@ -97,18 +103,22 @@ try {
   const faster = (total['podman run'] ?? 0) / (total['cofferdam'] ?? 1);
   console.log(`  ours / crun's own throughput = ${share.toFixed(2)}; ours / podman's = ${faster.toFixed(1)}`);
 
-  console.log('\nlatency of one run beside live sandboxes (median of 60, ms), and memory of an idle one');
-  let alone = 0;
+  console.log(
+    '\nlatency of one run beside live sandboxes (median of 60, ms): back to back, 200 ms apart; and memory of an idle one',
+  );
+  const alone: number[] = [];
   for (const count of values.live.split(',').map(Number)) {
     const before = available();
     const live = await startLive(count);
     const each = (before - available()) / count / 1024 / 1024;
-    const ms = await latency(ours, 60);
-    alone ||= ms;
+    const shown: string[] = [];
+    for (const [way, pause] of ways.entries()) {
+      const ms = await latency(ours, 60, pause);
+      alone[way] ??= ms;
+      shown.push(`${ms.toFixed(1).padStart(6)}  ${(ms / alone[way]).toFixed(2)}x`);
+    }
     await stopLive(live);
-    console.log(
-      `  ${String(count).padStart(4)} live  ${ms.toFixed(1).padStart(6)}  ${(ms / alone).toFixed(2)}x  ${each.toFixed(2)} MiB each`,
-    );
+    console.log(`  ${String(count).padStart(4)} live  ${shown.join('  ')}  ${each.toFixed(2)} MiB each`);
   }
 } finally {
   crun.remove();
