@@ -92,6 +92,8 @@ export interface LiveRun {
   readonly runDirectory: string;
   /** Absolute path of the binary of runtime or client. */
   readonly path: string;
+  /** Folder of our native helpers. */
+  readonly helpers: string;
   /** Its control groups; none where a best effort goes without. */
   readonly leaves: readonly string[];
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { findInitInLeaf, isInit } from '../../lib/engine/inits.ts';
 
-const run = { id: 'r1', runDirectory: '/nonexistent', path: '/nonexistent' };
+const run = { helpers: '/install/dist/native', id: 'r1', runDirectory: '/nonexistent', path: '/nonexistent' };
 
 test('refuses every process that is not our init, and a pid that is nobody', async (t) => {
   t.notOk(isInit(process.pid));

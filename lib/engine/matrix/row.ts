@@ -72,17 +72,6 @@ export interface Cell {
   readonly lacks?: readonly Lacking[];
 }
 
-/** Of engines that are given no terminal: theirs would be another than the one that is proven. */
-export const noTerminal: Cell = {
-  refuses: [
-    {
-      what: '-t',
-      why: 'no terminal of it is proven here',
-      asked: (_, { terminal }) => (terminal === true ? '-t' : undefined),
-    },
-  ],
-};
-
 export type EngineMatrix = Readonly<Record<RowName, Cell>>;
 
 /** What all engines leave to our own launcher, supervisor and compiler. */

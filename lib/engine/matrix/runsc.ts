@@ -1,6 +1,6 @@
 // Owns what gVisor enforces: the sentry, a kernel in user space, by the spec that it is given; and what it cannot.
 import { formatSize } from '../../base/units.ts';
-import { type EngineMatrix, noPorts, noTerminal, ours, type Refused } from './row.ts';
+import { type EngineMatrix, noPorts, ours, type Refused } from './row.ts';
 
 /**
  * Sentry, gofer and runsc live in the sandbox's own control group: what they need at the least. Measured on 2 cores (ptrace): a
@@ -76,7 +76,15 @@ export const runscMatrix: EngineMatrix = {
   'limits.timeout, idle': ours.timeout,
   'limits.enforce best-effort': ours.readBack,
   output: ours.output,
-  '-t': noTerminal,
+  '-t': {
+    refuses: [
+      {
+        what: 'of run and create; exec has one',
+        why: 'its run tells the program neither of Ctrl-C nor of a new size; its exec does',
+        asked: (_, { terminal }) => (terminal === true ? '-t' : undefined),
+      },
+    ],
+  },
   env: { by: 'spec' },
   'network.mode none': { by: 'sentry; network namespace of the sentry' },
   'network.mode proxy': {

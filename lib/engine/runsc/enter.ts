@@ -9,7 +9,7 @@ import type { Profile } from '../../profile/schema.ts';
 import { initTarget } from '../../spec/mounts.ts';
 import { requireTool } from '../tools.ts';
 import type { EngineLife, LiveRun } from '../types.ts';
-import { variable } from '../words.ts';
+import { type ShellWord, variable } from '../words.ts';
 import { type EnterTool, renderEnter, renderWatch } from './enterScript.ts';
 
 type Known = Pick<LiveRun, 'id' | 'runDirectory'>;
@@ -98,12 +98,13 @@ export const runscLife: EngineLife = {
     proven: false,
     before: [helper, 'filter', filter],
     prepare,
-    command: (run, terminal) =>
-      terminal
-        ? undefined
-        : {
-            supervision: [],
-            words: [requireTool('sh', 'dash'), join(run.runDirectory, 'runsc-enter'), [variable('run_dir')]],
-          },
+    command({ runDirectory, helpers }, terminal) {
+      const folder: ShellWord = [variable('run_dir')];
+      const words = [requireTool('sh', 'dash'), join(runDirectory, 'runsc-enter'), folder];
+      return {
+        supervision: [],
+        words: terminal ? [join(helpers, 'pty'), 'connect', folder, ...words, 'terminal'] : words,
+      };
+    },
   },
 };

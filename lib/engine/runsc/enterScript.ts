@@ -2,6 +2,7 @@
 // brings it in and ends it when asked, and another, outside the groups of the execution, when nobody asks any more.
 import type { LiveRun } from '../types.ts';
 import { quoteLiteral, renderWait } from '../words.ts';
+import { ptyPlace } from './script.ts';
 
 export type EnterTool = 'runsc' | 'sh' | 'nsenter' | 'setsid' | 'mkfifo' | 'cat' | 'rm';
 
@@ -49,14 +50,14 @@ end_tree() {
 }`;
 }
 
-/** Started by the supervisor of an execution: RUN-DIRECTORY. Pure. */
+/** Started by the supervisor of an execution: RUN-DIRECTORY, and `terminal` where it gets one. Pure. */
 export function renderEnter(input: EnterInput): string {
   const { tools, run } = input;
   const common = `${tools.runsc} --root ${own}/state --log-fd 5 --log-format json exec`;
   return `#!/bin/sh
 # Brings a command into a sandbox of gVisor, and ends it and all that it started when it is told to.
 set -eu
-run_dir=$1
+run_dir=$1 terminal=\${2:-}
 execution=\${run_dir##*/}
 ${renderShared(input)}
 
@@ -85,10 +86,15 @@ esac
 printf %s "$process" | enter '
 	${tools.cat} >${own}/"$2.json"
 ' sh "$id" "$execution"
+# A pty of the namespaces around the sandbox, which runsc hands inside; its session is that of runsc, which tells of a new size.
+[ -z "$terminal" ] || set -- ${ptyPlace.helper} open cooked ${ptyPlace.ptmx}
+[ -n "$terminal" ] || set --
 # shellcheck disable=SC2016
 enter '
-	exec ${common} --process ${own}/"$2.json" --internal-pid-file ${own}/"$2.pid" "$1"
-' sh "$id" "$execution" <&3 3<&- 8>&- &
+	id=$1 execution=$2
+	shift 2
+	exec "$@" ${common} --process ${own}/"$execution.json" --internal-pid-file ${own}/"$execution.pid" "$id"
+' sh "$id" "$execution" "$@" <&3 3<&- 8>&- &
 child=$!
 exec 3<&-
 ${renderWait('child')}

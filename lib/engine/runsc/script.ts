@@ -1,5 +1,6 @@
 // Owns the two scripts that run runsc: one outside, which maps ids and passes signals on, and one that is the first process
 // of namespaces around runsc, whose end is the end of sentry, gofer and every stub.
+import { dirname } from 'node:path';
 import { type LaunchVariable, quoteLiteral, renderWait } from '../words.ts';
 import { toolsPlace } from './adapt.ts';
 
@@ -44,6 +45,9 @@ export const passed: readonly LaunchVariable[] = [
   'program_uid',
   'program_gid',
 ];
+
+/** Where the pty of an execution comes from: devpts and helper are of the run's own namespaces. */
+export const ptyPlace = { helper: '/sys/fs/cgroup/pty', ptmx: '/sys/fs/cgroup/terminals/ptmx' } as const;
 
 /** Who the sentry is, in the namespaces around it. */
 const nobody = 65534;
@@ -138,6 +142,11 @@ for name in init within; do
 	${tools.cat} "/proc/self/fd/4/$name" >"$tools/$name"
 	${tools.chmod} 0555 "$tools/$name"
 done
+${tools.cat} /proc/self/fd/4/pty >${ptyPlace.helper}
+${tools.chmod} 0555 ${ptyPlace.helper}
+${tools.mkdir} ${dirname(ptyPlace.ptmx)}
+# Terminals of executions: of these namespaces, and not of the host.
+${tools.mount} -t devpts -o newinstance,nosuid,noexec,ptmxmode=0600,mode=0600 devpts ${dirname(ptyPlace.ptmx)}
 printf %s ${filter} | ${tools.base64} -d >"$tools/filter"
 ${tools.chmod} 0444 "$tools/filter"
 ${tools.mount} -t proc -o nosuid,nodev,noexec proc /proc

@@ -36,7 +36,13 @@ export type SandboxProcess = z.output<typeof processSchema>;
 export function liveRunOf(paths: Paths, sandbox: Pick<Sandbox, 'run' | 'engine' | 'cgroups'>): LiveRun {
   const { run, engine } = sandbox;
   if (run === null) throw new CofferdamError('SANDBOX_STATE', 'the sandbox was never started');
-  return { id: run, runDirectory: join(runFolders(paths).runs, run), path: engine.path, leaves: leavesOf(sandbox) };
+  return {
+    id: run,
+    runDirectory: join(runFolders(paths).runs, run),
+    path: engine.path,
+    helpers: join(paths.install, 'dist/native'),
+    leaves: leavesOf(sandbox),
+  };
 }
 
 /** The process that the sandbox was started with. */

@@ -63,6 +63,7 @@ export const sampleEnter: EnterInput = {
     id: 's0123456789abcdef-1',
     runDirectory: '/run/runs/s0123456789abcdef-1',
     path: '/usr/bin/runsc',
+    helpers: '/install/dist/native',
     leaves: ['/sys/fs/cgroup/memory/own/s0123456789abcdef-1', '/sys/fs/cgroup/pids/own/s0123456789abcdef-1'],
   },
   first: { pid: '4711', started: '123456' },

@@ -16,7 +16,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define CONNECTION 4 /* descriptor of the connection, from one step to the other */
+#define CONNECTION 20 /* descriptor of the connection, from one step to the other; scripts in between have names for 0 to 9 */
 #define STATUS_OURS 125
 
 static int refuse(const char *what)

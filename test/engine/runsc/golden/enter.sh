@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings a command into a sandbox of gVisor, and ends it and all that it started when it is told to.
 set -eu
-run_dir=$1
+run_dir=$1 terminal=${2:-}
 execution=${run_dir##*/}
 id=s0123456789abcdef-1 first=4711
 
@@ -54,10 +54,15 @@ esac
 printf %s "$process" | enter '
 	/usr/bin/cat >/sys/fs/cgroup/"$2.json"
 ' sh "$id" "$execution"
+# A pty of the namespaces around the sandbox, which runsc hands inside; its session is that of runsc, which tells of a new size.
+[ -z "$terminal" ] || set -- /sys/fs/cgroup/pty open cooked /sys/fs/cgroup/terminals/ptmx
+[ -n "$terminal" ] || set --
 # shellcheck disable=SC2016
 enter '
-	exec /usr/bin/runsc --root /sys/fs/cgroup/state --log-fd 5 --log-format json exec --process /sys/fs/cgroup/"$2.json" --internal-pid-file /sys/fs/cgroup/"$2.pid" "$1"
-' sh "$id" "$execution" <&3 3<&- 8>&- &
+	id=$1 execution=$2
+	shift 2
+	exec "$@" /usr/bin/runsc --root /sys/fs/cgroup/state --log-fd 5 --log-format json exec --process /sys/fs/cgroup/"$execution.json" --internal-pid-file /sys/fs/cgroup/"$execution.pid" "$id"
+' sh "$id" "$execution" "$@" <&3 3<&- 8>&- &
 child=$!
 exec 3<&-
 status=0

@@ -13,6 +13,11 @@ for name in init within; do
 	/usr/bin/cat "/proc/self/fd/4/$name" >"$tools/$name"
 	/usr/bin/chmod 0555 "$tools/$name"
 done
+/usr/bin/cat /proc/self/fd/4/pty >/sys/fs/cgroup/pty
+/usr/bin/chmod 0555 /sys/fs/cgroup/pty
+/usr/bin/mkdir /sys/fs/cgroup/terminals
+# Terminals of executions: of these namespaces, and not of the host.
+/usr/bin/mount -t devpts -o newinstance,nosuid,noexec,ptmxmode=0600,mode=0600 devpts /sys/fs/cgroup/terminals
 printf %s BgAAAAAA/38= | /usr/bin/base64 -d >"$tools/filter"
 /usr/bin/chmod 0444 "$tools/filter"
 /usr/bin/mount -t proc -o nosuid,nodev,noexec proc /proc
