@@ -3,14 +3,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { idPattern } from '../base/ids.ts';
-import type { CgroupParents } from './cgroup.ts';
-import { controllers, parentOf } from './cgroup.ts';
 import { renderWatch } from './daemon/watch.ts';
 import { askDocker, type DockerClient, inspectDaemon } from './docker/client.ts';
 import { judgeDaemon } from './docker/daemon.ts';
 import { renderGate } from './docker/gate.ts';
+import { placeContainers } from './docker/groups.ts';
 import { importImage } from './docker/image.ts';
-import { client as clientCommand, type DockerGroup } from './docker/input.ts';
+import { client as clientCommand } from './docker/input.ts';
 import { confineByDocker, lowerForDocker, ownFolder } from './docker/lower.ts';
 import { renderRun } from './docker/script.ts';
 import { crunEnter, crunSignal } from './enter.ts';
@@ -32,25 +31,12 @@ function requireClient(settings: EngineSettings): DockerClient {
 
 async function probe(settings: EngineSettings): Promise<EngineProbe> {
   const client = requireClient(settings);
-  const { version, runc } = judgeDaemon(await inspectDaemon(client), readHostIds(0, 0));
-  return { path: client.path, version: `${version}+runc.${runc}`, weaknesses: [] };
+  const { version, runc, driver } = judgeDaemon(await inspectDaemon(client), readHostIds(0, 0));
+  return { path: client.path, version: `${version}+runc.${runc}`, driver, weaknesses: [] };
 }
 
 function cannot(field: string, why: string): CofferdamError {
   return engineCannot('docker', field, why, ['crun']);
-}
-
-/** Below every controller's root, beside the leaves of runs: what docker makes in it, it removes. */
-const containersGroup = '/cofferdam/docker';
-
-function groupsOf(cgroups: CgroupParents, callerUid: number): DockerGroup[] {
-  const suffix = `/cofferdam/${callerUid}`;
-  const lacking = controllers.find((controller) => parentOf(cgroups, controller) === undefined);
-  if (cgroups.version !== 1 || lacking !== undefined || cgroups.folders.some(({ path }) => !path.endsWith(suffix)))
-    throw cannot('limits', 'its containers are bounded by the control groups v1 of the run, and there are none');
-  return cgroups.folders.map(({ path }) => {
-    return { parent: path, containers: `${path.slice(0, -suffix.length)}${containersGroup}` };
-  });
 }
 
 const passed = ['run_dir', 'id', 'task', 'job', 'workspace', 'way_out', 'terminal'] as const;
@@ -82,8 +68,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     socket: settings.docker.socket,
     planDirectory,
     variables: passed,
-    groups: groupsOf(input.cgroups, callerUid),
-    cgroupParent: containersGroup,
+    ...placeContainers(input.cgroups, { callerUid, driver: found.driver ?? 'cgroupfs', cannot }),
     image: imported,
     label: `${recordsLabel}=${input.records}`,
     forwards: input.profile.network.mode === 'proxy',
@@ -100,6 +85,8 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     writesConfig: true,
     config: confined,
     appendsArguments: true,
+    // What the groups bound is the guest alone: client and scripts are none of it.
+    supervision: ['--apart'],
     // The client would read the configuration of whoever runs it: another daemon, proxies for every container.
     env: ['HOME', 'DOCKER_CONFIG'].map((name) => ({ name, value: '/nonexistent' })),
     words: [tools.sh, `${planDirectory}/docker-run`, ...passed.map((name): ShellWord => [variable(name)])],

@@ -6,30 +6,37 @@ import { controllers, parentOf } from './cgroup.ts';
 import { bundleForCrun, crunEngine, crunLife } from './crun.ts';
 import { renderWatch } from './daemon/watch.ts';
 import { protectionFlags } from './flags/process.ts';
-import { rootOnly } from './matrix/nerdctl.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
 import { clientEnv, clientOptions, containersFolder, inspectContainerd, type NerdctlClient } from './nerdctl/client.ts';
-import { client, type NerdctlScript, tidyKilled } from './nerdctl/input.ts';
+import { client, type NerdctlScript, tidy } from './nerdctl/input.ts';
+import { enterWords, findKit, type Kit, renderEnter, renderFind, settingsOf } from './nerdctl/rootless.ts';
 import { renderRuntime } from './nerdctl/runtime.ts';
 import { passed, renderRun } from './nerdctl/script.ts';
 import { sweepContainerd } from './nerdctl/sweep.ts';
 import { judgeVersions } from './nerdctl/versions.ts';
+import { readHostIds } from './subids.ts';
 import { findTool, requireTool } from './tools.ts';
 import type { Engine, EngineCommand, EngineInput, EngineLife, EngineProbe, EngineSettings } from './types.ts';
 import { type ShellWord, variable } from './words.ts';
 
 const remedy = 'install nerdctl 2.x and apt-get install containerd, or use --engine crun';
 
-function requireClient({ nerdctl }: EngineSettings): NerdctlClient {
+function findCaller(): { uid: number; gid: number } {
+  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+}
+
+/** Root's containerd is the host's; anybody else's is their own. */
+function requireClient({ nerdctl }: EngineSettings): NerdctlClient & { readonly kit: Kit | undefined } {
   const path = nerdctl.client ?? findTool('nerdctl');
   if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'nerdctl is not installed', { remedy });
-  return { path, settings: nerdctl };
+  const { uid, gid } = findCaller();
+  const kit = uid === 0 ? undefined : findKit(nerdctl, readHostIds(uid, gid));
+  const enter = kit === undefined ? [] : enterWords(requireTool('nsenter', 'util-linux'), kit);
+  return { path, settings: settingsOf(nerdctl, uid), enter, kit };
 }
 
 async function probe(settings: EngineSettings): Promise<EngineProbe> {
   const found = requireClient(settings);
-  // A plain user's nerdctl looks for a containerd of that user's own (rootlesskit), and answers for that.
-  if (process.getuid?.() !== 0) throw cannot('a caller who is not root', rootOnly);
   const { nerdctl, containerd } = judgeVersions(await inspectContainerd(found));
   // containerd leaves the container to a runtime, and ours is crun: what is wrong with it is wrong here too.
   const crun = await crunEngine.probe();
@@ -46,8 +53,8 @@ function cannot(field: string, why: string): CofferdamError {
 
 function parentsOf(cgroups: CgroupParents): string[] {
   const lacking = controllers.find((controller) => parentOf(cgroups, controller) === undefined);
-  if (cgroups.version !== 1 || lacking !== undefined)
-    throw cannot('limits', 'its containers are bounded by the control groups v1 of the run, and there are none');
+  if (lacking !== undefined)
+    throw cannot('limits', 'its containers are bounded by the control groups of the run, and there are none');
   return cgroups.folders.map(({ path }) => path);
 }
 
@@ -80,14 +87,17 @@ function boundLater(spec: OciSpec): OciSpec {
   return { ...spec, process: { ...spec.process, rlimits } };
 }
 
-function command(input: EngineInput, settings: EngineSettings): EngineCommand {
-  const { spec, planDirectory, probe: found } = input;
+function command(input: EngineInput, { nerdctl }: EngineSettings): EngineCommand {
+  const { spec, planDirectory, probe: found, callerUid } = input;
+  const settings = settingsOf(nerdctl, callerUid);
+  const rootless = callerUid !== 0;
   const tools = {
     nerdctl: found.path,
     crun: requireTool('crun', 'crun'),
     sh: requireTool('sh', 'dash'),
     setpriv: requireTool('setpriv', 'util-linux'),
     setsid: requireTool('setsid', 'util-linux'),
+    unshare: requireTool('unshare', 'util-linux'),
     nsenter: requireTool('nsenter', 'util-linux'),
     env: requireTool('env', 'coreutils'),
     mkdir: requireTool('mkdir', 'coreutils'),
@@ -101,29 +111,40 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
   const script: NerdctlScript = {
     tools,
     planDirectory,
-    options: clientOptions(settings.nerdctl),
-    containers: containersFolder(settings.nerdctl),
+    options: clientOptions(settings),
+    containers: containersFolder(settings),
     flags: flagsFor(spec),
     rootfs: spec.root.path,
     parents: parentsOf(input.cgroups),
     label: `${recordsLabel}=${input.records}`,
+    findKit: rootless ? renderFind(settings, readHostIds(callerUid, findCaller().gid)) : '',
   };
+  const enter = 'nerdctl-enter';
+  const way: ShellWord[] =
+    !rootless || input.inOuterIds ? [] : [tools.sh, `${planDirectory}/${enter}`, [variable('run_dir'), '/log']];
   const watch = {
     remove: `${client(script)} rm --force --volumes "$name"`,
-    tidy: tidyKilled(script),
+    tidy: tidy(script),
     sleep: tools.sleep,
   };
   return {
     writesConfig: true,
     ...bundleForCrun({ spec: boundLater(spec), covers: input.covers }, false),
     appendsArguments: false,
+    // What the groups bound is the guest alone: client and scripts are none of it.
+    supervision: ['--apart'],
     env: Object.entries(clientEnv).map(([name, value]) => ({ name, value })),
     words: [
-      ...[tools.sh, `${planDirectory}/nerdctl-run`],
+      ...[...way, tools.sh, `${planDirectory}/nerdctl-run`],
       ...passed.map((name): ShellWord => [variable(name)]),
       { terminal: ['terminal'] },
     ],
-    files: { 'nerdctl-run': renderRun(script), 'nerdctl-watch': renderWatch(watch) },
+    ...(rootless ? { enter, inOuterIds: true } : {}),
+    files: {
+      'nerdctl-run': renderRun(script),
+      'nerdctl-watch': renderWatch(watch),
+      ...(rootless ? { [enter]: renderEnter({ tools, settings: nerdctl, callerUid }) } : {}),
+    },
     programs: { 'nerdctl-runtime': renderRuntime(script) },
   };
 }
@@ -141,7 +162,10 @@ export function nerdctlEngine(settings: EngineSettings): Engine {
     refuse: (profile, asking) => refuseImpossible('nerdctl', profile, asking),
     command: (input) => command(input, settings),
     life,
-    sweep: ({ path }, records, isLive) =>
-      sweepContainerd({ path, settings: settings.nerdctl }, `${recordsLabel}=${records}`, isLive),
+    sweep: (_, records, isLive) => {
+      const client = requireClient(settings);
+      const root = client.kit === undefined ? '' : `/proc/${client.kit.pid}/root`;
+      return sweepContainerd({ client, label: `${recordsLabel}=${records}`, root }, isLive);
+    },
   };
 }

@@ -28,10 +28,15 @@ export interface EngineImage {
   readonly rootfs: string;
 }
 
+/** Of a container's daemon: itself, or the host's systemd. */
+export type CgroupDriver = 'cgroupfs' | 'systemd';
+
 export interface EngineProbe {
   /** Absolute path of the runtime's or client's binary. */
   readonly path: string;
   readonly version: string;
+  /** Who makes the control groups of a daemon's containers. */
+  readonly driver?: CgroupDriver;
   /** Known weaknesses of this version, one sentence each, with the CVE where there is one. */
   readonly weaknesses: readonly string[];
 }
@@ -65,6 +70,10 @@ export interface Covers {
 }
 
 export interface EngineCommand {
+  /** Name of the file that goes into user and mount namespaces for a run with artifacts: `ENTER '' COMMAND…`. Without it new ones are made. */
+  readonly enter?: string;
+  /** Whether the ids of config.json are those of a user namespace in which the caller is 0 and its subordinate ids begin at 1. */
+  readonly inOuterIds?: boolean;
   /** Whether the launch script writes `$run_dir/config.json`. */
   readonly writesConfig: boolean;
   /** What it writes there, where that is not the spec as it came. */

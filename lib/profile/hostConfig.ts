@@ -33,10 +33,13 @@ const engines = z
         socket: absolutePath.default('/run/containerd/containerd.sock').describe('Socket of containerd.'),
         dataRoot: absolutePath
           .default('/run/cofferdam/nerdctl')
-          .describe('Folder of what nerdctl keeps of a container while it runs.'),
+          .describe("Folder of what nerdctl keeps of a container of root's while it runs."),
+        rootlesskit: absolutePath
+          .default('/run/user/%U/containerd-rootless')
+          .describe("State folder of the rootlesskit around a plain user's own containerd; %U is their uid."),
       })
       .prefault({})
-      .describe("nerdctl with containerd, for root. CONTAINERD_ADDRESS and nerdctl's own configuration are not read."),
+      .describe("nerdctl with containerd. CONTAINERD_ADDRESS and nerdctl's own configuration are not read."),
     docker: z
       .strictObject({ socket: absolutePath.default('/run/docker.sock').describe('Socket of the daemon.') })
       .prefault({})

@@ -80,12 +80,15 @@ function command(options: InvokeOptions): { file: string; args: string[] } {
   const shell = requireTool('sh', 'dash');
   const launch = [options.plan.launch, ...bindingWords(options)];
   if (options.bindings.artifacts === undefined) return { file: shell, args: launch };
-  const outer = options.callerUid === 0 ? [] : ['--user', '--map-root-user', '--map-auto'];
+  const { enter } = options.plan;
+  const outer = options.callerUid === 0 || enter !== undefined ? [] : ['--user', '--map-root-user', '--map-auto'];
   const unshare = requireTool('unshare', 'util-linux');
+  const [file = unshare, ...before] = [...(enter === undefined ? [] : [shell, enter, '']), unshare];
   return {
-    file: unshare,
+    file,
     // The launch script stays here until the artifacts are out; it must end when we do.
     args: [
+      ...before,
       ...outer,
       '--mount',
       '--propagation',

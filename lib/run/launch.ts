@@ -180,10 +180,11 @@ function renderStart(input: LaunchInput): string {
   ].join('\n');
 }
 
-function renderArtifacts({ profile, folders, tools, ids }: LaunchInput): string[] {
+function renderArtifacts({ profile, folders, tools, ids, command }: LaunchInput): string[] {
   const { size, maxCount, maxBytes, maxDepth } = profile.artifacts;
   const options = `nosuid,nodev,noexec,size=${size},nr_inodes=${maxCount + 1024},mode=0755`;
-  const inOuter = ids.callerUid === 0 ? [] : ['uid_base=1 gid_base=1 caller_uid=0 caller_gid=0'];
+  const inOuter = 'uid_base=1 gid_base=1 caller_uid=0 caller_gid=0';
+  const always = command.inOuterIds === true;
   return [
     '# Only inside a mount namespace of this run (lib/run/invoke.ts starts us there).',
     shellFunction('mount_artifacts', [
@@ -192,7 +193,9 @@ function renderArtifacts({ profile, folders, tools, ids }: LaunchInput): string[
     shellFunction('collect_artifacts', [
       `${quoteLiteral(tools.node)} ${quoteLiteral(tools.collect)} ${quoteLiteral(folders.collect)} "$artifacts" ${maxCount} ${maxBytes} ${maxDepth} "$result_fd"`,
     ]),
-    shellFunction('enter_outer_ids', inOuter.length === 0 ? [':'] : inOuter),
+    shellFunction('enter_outer_ids', [
+      ids.callerUid === 0 ? ':' : always ? inOuter : `[ -z "$artifacts" ] || ${inOuter}`,
+    ]),
   ];
 }
 

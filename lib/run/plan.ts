@@ -55,6 +55,8 @@ export interface Plan {
     readonly version: string;
     readonly weaknesses: readonly string[];
   };
+  /** Script that goes into the engine's own user and mount namespaces, where it has some. */
+  readonly enter?: string;
   readonly profileName: string;
   readonly profile: Profile;
   /** Folders of the host without which it must be compiled anew. */
@@ -85,7 +87,7 @@ function refuseTokens(profile: Profile, guarded: readonly string[]): void {
     throw new CofferdamError('VALUE_INVALID', `the profile holds the text ${token}, which is ours`);
 }
 
-interface Rendered extends Pick<Plan, 'digest' | 'engine' | 'folders'> {
+interface Rendered extends Pick<Plan, 'digest' | 'engine' | 'folders' | 'enter'> {
   /** File name → content. */
   readonly files: Map<string, string>;
   /** Names of those that somebody other than the launch script starts. */
@@ -187,6 +189,7 @@ async function render(request: PlanRequest): Promise<Rendered> {
     digest: hash.digest('hex'),
     engine: { name: engine.name, ...probe },
     folders: command.folders ?? [],
+    ...(command.enter === undefined ? {} : { enter: command.enter }),
     specs: [spec, written],
   };
 }
@@ -220,13 +223,14 @@ async function publish(directory: string, { files, executable, digest, specs }: 
  */
 export async function compilePlan(request: PlanRequest): Promise<Plan> {
   const rendered = await render(request);
-  const { digest, engine, folders } = rendered;
+  const { digest, engine, folders, enter } = rendered;
   const directory = join(ensureRunFolders(request.paths, request.ids.callerUid).plans, digest);
   await publish(directory, rendered);
   return {
     digest: `sha256:${digest}`,
     directory,
     launch: join(directory, 'launch'),
+    ...(enter === undefined ? {} : { enter: join(directory, enter) }),
     engine,
     profileName: request.profileName,
     profile: request.profile,

@@ -2,11 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { newId, type Started, sceneOf, until } from '../system/scene.ts';
+import { newId, type Started, until } from '../system/scene.ts';
 import { findProcesses, membersOf } from '../system/traces.ts';
 import type { OwnEngine } from './ownDaemon.ts';
-
-const scene = sceneOf('root');
 
 export function isAlive(pid: number): boolean {
   try {
@@ -24,12 +22,12 @@ export interface LiveRun {
 }
 
 /** A run that waits, and says so. */
-export async function startWaiting({ start }: OwnEngine, engine: string): Promise<LiveRun> {
+export async function startWaiting({ start, scene }: OwnEngine, engine: string): Promise<LiveRun> {
   const id = newId();
   const script = 'echo ready; exec sleep 60';
   const run = start(['run', '--engine', engine, '-p', 'base-tools', '--id', id, '--', 'sh', '-c', script]);
   if (!(await until(() => run.out().includes('ready')))) throw new Error(`it does not start: ${run.err()}`);
-  return { id, run, guests: membersOf(0, id) };
+  return { id, run, guests: membersOf(scene.uid, id) };
 }
 
 /** Processes of ours for the run: not the guest's, not the caller's Node. */
@@ -39,6 +37,7 @@ export function oursOf({ id, guests }: LiveRun): { pid: number; command: string 
 
 /** Declares the tests of what passes through and what is bounded. */
 export function testLimits(own: OwnEngine, engine: string): void {
+  const { scene } = own;
   test("the program's status, streams, environment and standard input pass through", async (t) => {
     const script = 'cat; echo err >&2; exit 7';
     const { status, stdout, stderr } = await own.run(['--stdin', '--', 'sh', '-c', script], {
@@ -101,7 +100,7 @@ export function testKills(own: OwnEngine, engine: string, pieces: Readonly<Recor
   test('the container dies with a supervisor that is killed', async (t) => {
     const { id, run, guests } = await startWaiting(own, engine);
     t.equal(guests.length, 2, 'our init and the program, and neither a client nor a script of ours');
-    const record = readFileSync(join(scene.paths.run, 'records', id), 'utf8');
+    const record = readFileSync(join(own.scene.paths.run, 'records', id), 'utf8');
     process.kill(Number(record.split(' ')[2]), 'SIGKILL');
     t.ok(await until(() => !guests.some(isAlive), 5), 'all of them end');
     await run.ended;

@@ -149,10 +149,10 @@ test('when containerd is killed the run ends, and nothing of the guest goes on',
   t.ok(await until(() => scene.traces(id).length === 0, 3), scene.traces(id).join('\n'));
 });
 
-test('refuses a plain user by name, and says which engine can', async (t) => {
+test("refuses a plain user without a containerd of their own: the host's is root's", async (t) => {
   const { status, stderr } = await sceneOf('plain user').sandbox(['run', ...engine, '--', 'echo', 'started']);
   t.equal(status, 125);
-  t.match(stderr, /nerdctl (is not installed|cannot enforce a caller who is not root: .*; crun and podman can)/);
+  t.match(stderr, /nerdctl is not installed|no containerd of yours is running/);
 });
 
 test('refuses a daemon that does not answer, with what to do', async (t) => {

@@ -6,26 +6,34 @@ import tap from 'tap';
 import { runTool } from '../../lib/base/exec.ts';
 import { clientEnv } from '../../lib/engine/nerdctl/client.ts';
 import { findTool } from '../../lib/engine/tools.ts';
-import type { Started } from '../system/scene.ts';
+import { type Started, sceneOf } from '../system/scene.ts';
+import { findProcesses } from '../system/traces.ts';
 import { makeHome, type OwnEngine, ownEngine, startDaemon } from './ownDaemon.ts';
 
-export interface NerdctlScene extends OwnEngine {
-  readonly socket: string;
+/** A containerd of somebody's. */
+export interface ContainerdScene extends OwnEngine {
   /** Folder of all that it writes. */
   readonly home: string;
   readonly daemon: Started;
   /** Where nerdctl keeps what it knows of our containers. */
   readonly containers: string;
-  /** containerd's own process for a run, by its init's pid. */
-  findShim(id: string, init: number): Shim;
+  /** Processes of containerd's, of nerdctl's and of our scripts with them, the guest's aside; their command lines. */
+  processes(): string[];
   /** `nerdctl ARGUMENTS` at our daemon: what it prints. */
   nerdctl(...args: string[]): Promise<string>;
 }
 
-/** Built by .ci/install-nerdctl. */
-const client = '/var/cache/cofferdam-tests/nerdctl-v2.2.1/nerdctl';
+export interface NerdctlScene extends ContainerdScene {
+  readonly socket: string;
+  /** containerd's own process for a run, by its init's pid. */
+  findShim(id: string, init: number): Shim;
+}
 
-function requireTools(): string {
+/** Built by .ci/install-nerdctl. */
+export const client = '/var/cache/cofferdam-tests/nerdctl-v2.2.1/nerdctl';
+
+/** Path of containerd. */
+export function requireContainerd(): string {
   if (!existsSync(client)) throw new Error(`${client} is missing: .ci/install-nerdctl`);
   const file = findTool('containerd');
   if (file === undefined) throw new Error('containerd is missing: apt-get install containerd');
@@ -43,7 +51,7 @@ function parentOf(pid: number): number {
 
 /** Starts containerd, behind the words `around`; it ends, and all it wrote goes, at the end of the file. Throws when it does not answer. */
 export async function startContainerd(around: readonly string[] = []): Promise<NerdctlScene> {
-  const containerd = requireTools();
+  const containerd = requireContainerd();
   const settings = (home: string) => ({ client, socket: join(home, 'socket'), dataRoot: join(home, 'nerdctl') });
   const home = makeHome('nerdctl', (folder) => JSON.stringify({ engines: { nerdctl: settings(folder) } }));
   const { socket, dataRoot } = settings(home);
@@ -87,12 +95,13 @@ export async function startContainerd(around: readonly string[] = []): Promise<N
     };
   };
   return {
-    ...ownEngine('nerdctl', home, containersOf),
+    ...ownEngine({ engine: 'nerdctl', home, scene: sceneOf('root'), containersOf }),
     socket,
     home,
     daemon,
     findShim,
     containers: join(dataRoot, 'containers'),
+    processes: () => findProcesses(home).map(({ command }) => command),
     nerdctl,
   };
 }

@@ -16,8 +16,6 @@ import {
   until,
 } from '../system/scene.ts';
 
-const scene = sceneOf('root');
-
 /** An empty folder with the file etc/config.yaml, which others may pass; it goes at the end of the file. */
 export function makeHome(name: string, config: (home: string) => string): string {
   const home = mkdtempSync(join(tmpdir(), `cofferdam-${name}-`));
@@ -38,6 +36,8 @@ async function unmountBelow(folder: string): Promise<void> {
 }
 
 export interface Daemon {
+  /** Whose it is. Default root's. */
+  readonly scene?: Scene;
   readonly command: readonly [string, ...string[]];
   /** Folder of all that it writes. */
   readonly home: string;
@@ -46,7 +46,12 @@ export interface Daemon {
 }
 
 /** Starts it; it ends at the end of the file. Throws what it said when it does not answer. */
-export async function startDaemon({ command: [file, ...args], home, ask }: Daemon): Promise<Started> {
+export async function startDaemon({
+  scene = sceneOf('root'),
+  command: [file, ...args],
+  home,
+  ask,
+}: Daemon): Promise<Started> {
   const daemon = scene.spawn(file, args);
   tap.teardown(async () => {
     daemon.child.kill('SIGTERM');
@@ -67,9 +72,9 @@ export async function startDaemon({ command: [file, ...args], home, ask }: Daemo
 }
 
 export interface OwnEngine {
-  /** root's, at our daemon. */
+  /** The caller's, at our daemon. */
   readonly scene: Scene;
-  /** bin/sandbox as root, with the host configuration of `home`. */
+  /** bin/sandbox as the caller, with the host configuration of `home`. */
   start(args: readonly string[], options?: Options): Started;
   /** `sandbox run` of base-tools to its end; fails when anything of it is left after some seconds. */
   run(args: readonly string[], options?: Options): Promise<Ended>;
@@ -78,18 +83,34 @@ export interface OwnEngine {
   isGone(id: string): Promise<boolean>;
 }
 
-/** bin/sandbox with `engine`; `containersOf` gives the daemon's containers of a run, '' when there are none. */
-export function ownEngine(engine: string, home: string, containersOf: (id: string) => Promise<string>): OwnEngine {
+export interface Own {
+  readonly engine: string;
+  /** Of `makeHome`. */
+  readonly home: string;
+  readonly scene: Scene;
+  /** The daemon's containers of a run, '' when there are none. */
+  containersOf(id: string): Promise<string>;
+}
+
+// root becomes the caller after it has put the configuration in place.
+function asCaller({ uid, gid, env }: Scene, given: Options['env']): string[] {
+  if (uid === 0) return [];
+  const named = Object.entries({ ...env, ...given }).map(([name, value]) => `${name}=${value}`);
+  return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', 'env', '-i', ...named];
+}
+
+/** bin/sandbox with an engine whose daemon is the test's own. */
+export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine {
   // Whatever is put over a folder in a mount namespace of its own is gone with the run, and nobody else's.
   const spawn: Scene['spawn'] = (file, args, options) =>
-    scene.spawn(
+    sceneOf('root').spawn(
       'unshare',
       [
         ...['--mount', '--propagation', 'private', 'sh', '-eu', '-c'],
         `mount --bind ${join(home, 'etc')} /etc/cofferdam; exec "$@"`,
-        ...['sh', file, ...args],
+        ...['sh', ...asCaller(scene, options?.env), file, ...args],
       ],
-      options,
+      { cwd: scene.home, ...options },
     );
   const start: OwnEngine['start'] = (args, options) => spawn(sandboxFile, args, options);
   const isGone = async (id: string) => {

@@ -44,6 +44,18 @@ test('the program is born in every group, and the groups go with it', async (t) 
   t.strictSame(leaves.filter(existsSync), []);
 });
 
+test('a program that is to stay apart is born in no group, and what it puts there is killed with it', async (t) => {
+  const scene = await setScene(t);
+  const { leaves, options, leaf } = makeLeaves(t, [...v1, 'unified']);
+  const script = `cat /proc/self/cgroup; for leaf in ${leaves.join(' ')}; do sleep 60 & echo $! >$leaf/cgroup.procs; done; cat ${leaf(0)}/cgroup.procs | wc -l`;
+  const { exitCode, stdout, stderr } = await scene.play(`./run --apart ${options} -- /bin/sh -c '${script}'`);
+  t.equal(stderr, '');
+  t.equal(exitCode, 0);
+  t.notMatch(stdout, 'cofferdam-test-');
+  t.match(stdout, /^1$/m, 'control: one was put there');
+  t.strictSame(leaves.filter(existsSync), []);
+});
+
 test('what a program leaves behind is killed before its slot is free', async (t) => {
   const scene = await setScene(t);
   const { leaves, options } = makeLeaves(t);

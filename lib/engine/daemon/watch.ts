@@ -1,4 +1,4 @@
-// Owns the script that outlives the others of a daemon's run, and leaves nothing running where they were killed.
+// Owns the script that outlives the others of a daemon's run: nothing goes on where they were killed, and nothing of it stays.
 
 export interface WatchInput {
   /** The command that removes the container `$name`, killing it. */
@@ -11,6 +11,7 @@ export interface WatchInput {
 
 /** Run in a session of its own until the run ends: `watch NAME LEAF…`. Pure. */
 export function renderWatch({ remove, tidy, sleep }: WatchInput): string {
+  const kept = tidy === undefined ? '' : `\n# Here, because nobody who ends the run kills us half-way.\n${tidy}\n`;
   return `#!/bin/sh
 # Ends what is left of a run whose scripts were killed. Its input ends with them.
 set -eu
@@ -18,9 +19,8 @@ name=$1
 shift
 word=''
 read -r word || :
-[ "$word" != ended ] || exit 0
-# Without a process of ours, and without the daemon: it works when neither can be had. Pid 0 is of another pid namespace.
-for _ in 1 2 3; do
+# end_rest LEAF...: without a process of ours, and without the daemon: it works when neither can be had. Pid 0 is of another pid namespace.
+end_rest() {
 	for leaf; do
 		while read -r pid; do
 			[ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null || :
@@ -29,6 +29,9 @@ for _ in 1 2 3; do
 	# A container that was being made when its maker was killed may come a moment later.
 	${remove} >/dev/null 2>&1 || :
 	${sleep} 0.3
-done
-${tidy === undefined ? '' : `${tidy}\n`}`;
+}
+if [ "$word" != ended ]; then
+	for _ in 1 2 3; do end_rest "$@"; done
+fi
+${kept}`;
 }

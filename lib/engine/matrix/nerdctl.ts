@@ -4,9 +4,6 @@ import { type EngineMatrix, noPorts, ours } from './row.ts';
 const spec = { by: 'spec, which our runtime gives crun' } as const;
 const leaf = { by: 'control group of the run; our runtime joins it' } as const;
 
-/** Rootless containerd (rootlesskit) has its own user namespace and mounts, which our launcher is not in. */
-export const rootOnly = 'its containerd is that of the host, and rootless containerd is not driven by this version';
-
 export const nerdctlMatrix: EngineMatrix = {
   user: spec,
   'workspace.mode scratch': spec,
@@ -38,15 +35,7 @@ export const nerdctlMatrix: EngineMatrix = {
   ports: noPorts,
   'user namespace': spec,
   'own host ids': { by: 'launch script, spec' },
-  'plain-user callers': {
-    refuses: [
-      {
-        what: 'all but root',
-        why: rootOnly,
-        asked: (_, { callerUid }) => (callerUid === 0 ? undefined : `the uid ${callerUid} of the caller`),
-      },
-    ],
-  },
+  'plain-user callers': { by: "containerd of the caller's own, in rootlesskit; its ids and socket are compared" },
   'no capability': spec,
   'syscall filter': { by: 'spec (BPF)' },
   'own namespaces': spec,

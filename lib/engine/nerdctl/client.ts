@@ -9,6 +9,8 @@ export interface NerdctlClient {
   /** Absolute path of nerdctl. */
   readonly path: string;
   readonly settings: EngineSettings['nerdctl'];
+  /** Words before each command, which bring it to where containerd is. */
+  readonly enter: readonly string[];
 }
 
 /** In containerd, so that our containers are seen apart from those of others: `nerdctl --namespace cofferdam ps`. */
@@ -28,10 +30,11 @@ export function containersFolder({ dataRoot }: NerdctlClient['settings']): strin
 }
 
 /** What `nerdctl ARGUMENTS` prints. Throws TOOL_FAILED with what it said. */
-export async function askNerdctl({ path, settings }: NerdctlClient, args: readonly string[]): Promise<string> {
+export async function askNerdctl({ path, settings, enter }: NerdctlClient, args: readonly string[]): Promise<string> {
   const options = { timeoutMs: 20_000, env: clientEnv };
   const common = [...clientOptions(settings), '--data-root', settings.dataRoot];
-  return (await runTool(path, [...common, ...args], options)).stdout;
+  const [file = path, ...words] = [...enter, path];
+  return (await runTool(file, [...words, ...common, ...args], options)).stdout;
 }
 
 /** `nerdctl version` as JSON. Throws ENGINE_MISSING when containerd does not answer. */

@@ -33,6 +33,8 @@ export interface NerdctlScript {
   readonly parents: readonly string[];
   /** Marks our containers: `NAME=VALUE`. */
   readonly label: string;
+  /** Lines by which a script finds a plain user's containerd and sets `kit`, a pid in its mount namespace; '' for root's. */
+  readonly findKit: string;
 }
 
 /** Where nerdctl makes its fifos, whatever else it is told (containerd's client, DefaultFIFODir). */
@@ -45,7 +47,7 @@ export const ownFolder = 'nerdctl';
 export const runAnnotation = 'cofferdam.run';
 
 /** Folder of what nerdctl keeps, in a script that knows the container's name. */
-function dataRoot({ containers }: NerdctlScript): string {
+export function dataRoot({ containers }: NerdctlScript): string {
   return `${quoteLiteral(containers)}/"$name"`;
 }
 
@@ -54,9 +56,9 @@ export function client(input: NerdctlScript): string {
   return `${[input.tools.nerdctl, ...input.options].map(quoteLiteral).join(' ')} --data-root ${dataRoot(input)}`;
 }
 
-/** Takes that folder away. */
-export function tidy(input: NerdctlScript): string {
-  return `${input.tools.rm} -rf ${dataRoot(input)}`;
+/** Words before what has to see containerd's own files, in a script that found it. */
+export function inKit({ findKit, tools }: NerdctlScript): string {
+  return findKit === '' ? '' : `${tools.nsenter} --mount="/proc/$kit/ns/mnt" -- `;
 }
 
 /** The option by which nerdctl leaves its id of the container in that folder. */
@@ -64,8 +66,8 @@ export function idFile(input: NerdctlScript): string {
   return `--cidfile ${dataRoot(input)}/cid`;
 }
 
-/** The same where nerdctl was killed: it leaves the fifos that it would have read, named by its id of the container. */
-export function tidyKilled(input: NerdctlScript): string {
+/** Takes that folder away; nerdctl that was killed leaves the fifos, too, that it would have read, named by its id of the container. */
+export function tidy(input: NerdctlScript): string {
   const { rm, rmdir } = input.tools;
   return `cid=''
 read -r cid <${dataRoot(input)}/cid || :
@@ -76,7 +78,7 @@ if [ -n "$cid" ]; then
 		${rmdir} "\${fifo%/*}" 2>/dev/null || :
 	done
 fi
-${tidy(input)}`;
+${rm} -rf ${dataRoot(input)}`;
 }
 
 /** Defines read_start: sets `started`, the start time of a process (proc(5), field 22). */

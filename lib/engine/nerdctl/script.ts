@@ -1,7 +1,7 @@
 // Owns the script that the supervisor runs: it has containerd run one container, and ends with it.
 import { renderFlags } from '../flags/render.ts';
 import { type LaunchVariable, quoteLiteral, renderWait } from '../words.ts';
-import { client, idFile, type NerdctlScript, ownFolder, readStart, runAnnotation, tidy } from './input.ts';
+import { client, dataRoot, idFile, inKit, type NerdctlScript, ownFolder, readStart, runAnnotation } from './input.ts';
 
 /** What the launcher passes, in this order; then `terminal`, where the program gets one. */
 export const passed: readonly LaunchVariable[] = ['run_dir', 'id'];
@@ -9,7 +9,7 @@ export const passed: readonly LaunchVariable[] = ['run_dir', 'id'];
 function renderClient(input: NerdctlScript): string {
   const { flags, label, planDirectory, rootfs } = input;
   return [
-    `${client(input)} run --name "$name" --label ${quoteLiteral(label)}`,
+    `${inKit(input)}${client(input)} run --name "$name" --label ${quoteLiteral(label)}`,
     idFile(input),
     ...renderFlags(flags),
     `--annotation "${runAnnotation}=$$ $started $id $streams $run_dir"`,
@@ -20,7 +20,7 @@ function renderClient(input: NerdctlScript): string {
 
 /** Run by the supervisor. Pure. */
 export function renderRun(input: NerdctlScript): string {
-  const { tools, planDirectory, parents } = input;
+  const { tools, planDirectory, parents, findKit } = input;
   const leaves = parents.map((parent) => `${quoteLiteral(parent)}/"$id"`).join(' ');
   return `#!/bin/sh
 # Has containerd run one container by our own bundle (nerdctl-runtime puts it in), and ends with it.
@@ -32,12 +32,8 @@ fail() {
 	printf '{"level":"error","msg":"%s"}\\n' "$1" >>"$run_dir/log"
 	exit 125
 }
-case $run_dir in *[!A-Za-z0-9_./-]*) fail 'the folder of the run has a name that an annotation does not hold' ;; esac
+${findKit}case $run_dir in *[!A-Za-z0-9_./-]*) fail 'the folder of the run has a name that an annotation does not hold' ;; esac
 
-# What the groups bound is the guest alone: client and scripts are none of it.
-for parent in ${parents.map(quoteLiteral).join(' ')}; do
-	echo 0 >"$parent/cgroup.procs" || fail 'nerdctl cannot be started outside of the groups of the run'
-done
 ${tools.mkdir} "$own"
 ${tools.mkfifo} -m 0600 "$own/alive"
 ${readStart}
@@ -47,7 +43,7 @@ read_start $$
 # session of its own is not killed with us: at our end it ends whatever is in the groups, and removes the container.
 exec 5<>"$own/alive"
 exec 6<"$own/alive"
-${tools.setsid} ${tools.sh} ${quoteLiteral(`${planDirectory}/nerdctl-watch`)} "$name" ${leaves} <&6 >/dev/null 2>&1 5>&- 6<&- &
+${tools.setsid} ${inKit(input)}${tools.sh} ${quoteLiteral(`${planDirectory}/nerdctl-watch`)} "$name" ${leaves} <&6 >/dev/null 2>&1 5>&- 6<&- &
 watch=$!
 exec 6<&-
 
@@ -57,16 +53,25 @@ client=$!
 # Before the program runs there is nobody to tell.
 # shellcheck disable=SC2317 # the trap calls it
 stop() {
-	[ -e "$own/started" ] && ${tools.crun} --root "$run_dir/crun" kill "$id" TERM </dev/null >/dev/null 2>&1 5>&- && return
-	kill -KILL "$client" 2>/dev/null || :
+	if [ -e "$own/started" ]; then
+		# It fails when the program has just ended: then the client is at work behind it.
+		${tools.crun} --root "$run_dir/crun" kill "$id" TERM </dev/null >/dev/null 2>&1 5>&- || :
+	else
+		kill -KILL "$client" 2>/dev/null || :
+	fi
 }
 trap stop TERM
 ${renderWait('client')}
 empty=1
 for leaf in ${leaves}; do ! read -r _ <"$leaf/cgroup.procs" || empty=''; done
+# What nerdctl takes away last: it stays where the client was killed before.
+for left in ${dataRoot(input)}/*/containers/*/*; do [ ! -e "$left" ] || empty=''; done
 if [ -n "$empty" ] && [ -e "$own/started" ] && [ ! -s "$own/said" ]; then
+	# The watch takes away what nerdctl kept: whoever wants us gone kills us, and not the watch.
+	trap '' TERM
 	echo ended >&5
-	${tidy(input)} || fail 'what nerdctl kept of the container cannot be removed'
+	exec 5>&-
+	wait "$watch" || :
 	exit "$status"
 fi
 # The client ended and the container did not, or nobody knows whether it did: the watch sees to it.

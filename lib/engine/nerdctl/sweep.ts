@@ -14,11 +14,11 @@ function list(folder: string): string[] {
 }
 
 /** Of a client that was killed: nobody else knows them. */
-function removeFifos(container: string): void {
-  const fifos = list(fifoFolder).flatMap((name) =>
-    list(join(fifoFolder, name))
+function removeFifos(top: string, container: string): void {
+  const fifos = list(top).flatMap((name) =>
+    list(join(top, name))
       .filter((file) => file.startsWith(`${container}-std`))
-      .map((file) => join(fifoFolder, name, file)),
+      .map((file) => join(top, name, file)),
   );
   for (const fifo of fifos) rmSync(fifo, { force: true });
   for (const folder of new Set(fifos.map((fifo) => dirname(fifo)))) {
@@ -30,10 +30,17 @@ function removeFifos(container: string): void {
   }
 }
 
-/** Removes all of the containers with our `label` whose run `isLive` does not know; gives the runs' ids. Throws TOOL_FAILED. */
+export interface Swept {
+  readonly client: NerdctlClient;
+  /** Marks our containers. */
+  readonly label: string;
+  /** Where its folders are, as we see them: '' but for a containerd in a mount namespace of its own. */
+  readonly root: string;
+}
+
+/** Removes all of the containers with our label whose run `isLive` does not know; gives the runs' ids. Throws TOOL_FAILED. */
 export async function sweepContainerd(
-  client: NerdctlClient,
-  label: string,
+  { client, label, root }: Swept,
   isLive: (id: string) => boolean,
 ): Promise<string[]> {
   const isDead = (name: string) => {
@@ -46,7 +53,7 @@ export async function sweepContainerd(
   const folder = containersFolder(client.settings);
   for (const name of list(folder).filter(isDead)) {
     const container = readTextIfPresent(join(folder, name, 'cid')) ?? '';
-    if (/^[0-9a-f]{64}$/.test(container)) removeFifos(container);
+    if (/^[0-9a-f]{64}$/.test(container)) removeFifos(join(root, fifoFolder), container);
     rmSync(join(folder, name), { recursive: true, force: true });
   }
   return dead.map((name) => name.slice(prefix.length));

@@ -47,6 +47,7 @@ export const hostPackages: readonly HostPackage[] = [
   { name: 'python3', for: 'tests that attempt system calls', need: 'test' },
   { name: 'python3-seccomp', for: 'comparing our filter with libseccomp', need: 'test' },
   { name: 'qemu-system-x86', for: 'the virtual worker host: systemd and cgroup v2', need: 'test' },
+  { name: 'rootlesskit', for: 'the nerdctl engine of a plain user', need: 'test' },
   { name: 'runsc', for: 'isolation: gvisor', need: 'test' },
   { name: 'shellcheck', for: 'checking shell scripts', need: 'test' },
   { name: 'strace', for: 'proving how the supervisor joins control groups', need: 'test' },

@@ -83,7 +83,7 @@ static _Noreturn void run_child(const struct options *options, const struct exec
 	/* First, and then the check: a parent that died in between can no longer signal us. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(125);
-	for (size_t i = 0; i < options->cgroup_count; i++)
+	for (size_t i = 0; !options->apart && i < options->cgroup_count; i++)
 		if (i != joined && !join_cgroup(options, options->cgroups[i]))
 			fail(report, JOIN, i);
 	/* No controlling terminal: neither /dev/tty nor TIOCSTI lead back to the person. */
@@ -106,7 +106,7 @@ static pid_t fork_into(const struct options *options, size_t *joined)
 	struct clone_args how = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
 	pid_t pid = -1;
 
-	for (*joined = 0; *joined < options->cgroup_count; (*joined)++) {
+	for (*joined = 0; !options->apart && *joined < options->cgroup_count; (*joined)++) {
 		const int group = open_cgroup2(options->cgroups[*joined]);
 
 		if (group < 0)

@@ -38,6 +38,7 @@ static const struct rule rules[] = {
 	{ "--limit", LIMIT, FIELD(limits), false },
 	{ "--publish", PORT, FIELD(publications), false },
 	{ "--best-effort", FLAG, FIELD(best_effort), false },
+	{ "--apart", FLAG, FIELD(apart), false },
 	{ "--seal", FLAG, FIELD(seal), false },
 	{ "--map-uids", NUMBERS, FIELD(map_uids), false },
 	{ "--map-gids", NUMBERS, FIELD(map_gids), false },

@@ -1,7 +1,7 @@
 // Owns how each engine of the matrix is called in the proof of its cells. A new engine is one entry here.
 
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { MatrixName } from '../../../lib/engine/matrix.ts';
 import { findTool } from '../../../lib/engine/tools.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from '../../system/scene.ts';
 import type { Typed } from '../../system/typing.ts';
 import { startDocker } from '../dockerScene.ts';
-import { startContainerd } from '../nerdctlScene.ts';
+import { startRootless } from '../rootlessScene.ts';
 
 export interface CellEngine {
   readonly name: MatrixName;
@@ -58,11 +58,10 @@ export const entries: Readonly<Record<MatrixName, Entry>> = {
     needs: 'containerd',
     chosen: ['--engine', 'nerdctl'],
     open: async () => {
-      const { start, socket } = await startContainerd();
-      const written = JSON.parse(readFileSync(join(dirname(socket), 'etc', 'config.yaml'), 'utf8')) as {
-        engines: object;
-      };
-      return { scene: sceneOf('root'), start, config: `engines: ${JSON.stringify(written.engines)}\n` };
+      // root's is shown by nerdctl.system.test.ts.
+      const { start, scene, home } = await startRootless();
+      const written = JSON.parse(readFileSync(join(home, 'etc', 'config.yaml'), 'utf8')) as { engines: object };
+      return { scene, start, config: `engines: ${JSON.stringify(written.engines)}\n` };
     },
   },
   runsc: { needs: 'runsc', chosen: ['--isolation', 'gvisor'], open: asPlainUser },

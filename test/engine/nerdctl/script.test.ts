@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { runTool } from '../../../lib/base/exec.ts';
 import { renderWatch } from '../../../lib/engine/daemon/watch.ts';
-import { client, type NerdctlScript, ownFolder, tidyKilled } from '../../../lib/engine/nerdctl/input.ts';
+import { client, type NerdctlScript, ownFolder, tidy } from '../../../lib/engine/nerdctl/input.ts';
 import { renderRuntime } from '../../../lib/engine/nerdctl/runtime.ts';
 import { renderRun } from '../../../lib/engine/nerdctl/script.ts';
 import { matchGolden } from '../../golden.ts';
@@ -20,12 +20,13 @@ const script: NerdctlScript = {
   rootfs: '/image/rootfs',
   parents: ['memory', 'pids', 'cpu'].map((name) => `/sys/fs/cgroup/${name}/cofferdam/0`),
   label: 'cofferdam.records=/run/cofferdam/records',
+  findKit: '',
 };
 const remove = `${client(script)} rm --force --volumes "$name"`;
 const texts = {
   'nerdctl-run.sh': renderRun(script),
   'nerdctl-runtime.sh': renderRuntime(script),
-  'nerdctl-watch.sh': renderWatch({ remove, tidy: tidyKilled(script), sleep: tools.sleep }),
+  'nerdctl-watch.sh': renderWatch({ remove, tidy: tidy(script), sleep: tools.sleep }),
 };
 
 function makeFolder(t: Test): string {
@@ -56,7 +57,7 @@ interface Asked {
 }
 
 /** The runtime as a shim calls it, with a crun that says what it was given, below `folder`. */
-async function callRuntime(t: Test, { bundle = '{}', command, crun: does = 'echo crun "$@"\nenv' }: Asked) {
+async function callRuntime(t: Test, { bundle = '{}', command, crun: does = 'pwd\necho crun "$@"\nenv' }: Asked) {
   const folder = makeFolder(t);
   const crun = join(folder, 'crun');
   writeFileSync(crun, `#!/bin/sh\n${does}\n`, { mode: 0o755 });
@@ -87,7 +88,11 @@ const ours = '{"annotations":{"cofferdam.run":"1 2 x pipes @folder@"}}';
 test("what is not the container's making is crun's, in the run's own state, without the daemon's environment", async (t) => {
   const { stdout, exitCode, folder } = await callRuntime(t, { bundle: ours, command: ['kill', 'container', '9'] });
   t.equal(exitCode, 0);
-  t.match(stdout, `crun --cgroup-manager=disabled --root ${folder}/crun `);
+  t.match(
+    stdout,
+    `${folder}\ncrun --cgroup-manager=disabled --root ./crun `,
+    'never a folder that crun would make anew',
+  );
   t.match(stdout, / kill container 9$/m);
   t.notMatch(stdout, /LD_LIBRARY_PATH|NOTIFY_SOCKET/);
 });

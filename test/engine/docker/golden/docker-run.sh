@@ -17,10 +17,6 @@ fail() {
 	exit 125
 }
 
-# What the groups bound is the guest alone: client and scripts are none of it.
-for parent in /sys/fs/cgroup/memory/cofferdam/0 /sys/fs/cgroup/pids/cofferdam/0 /sys/fs/cgroup/cpu/cofferdam/0; do
-	echo 0 >"$parent/cgroup.procs" || fail 'docker cannot be started outside of the groups of the run'
-done
 /usr/bin/mkdir "$own"
 /usr/bin/mkfifo -m 0600 "$own/alive"
 /usr/bin/mkfifo -m 0644 "$own/gate"

@@ -10,10 +10,6 @@ fail() {
 }
 case $run_dir in *[!A-Za-z0-9_./-]*) fail 'the folder of the run has a name that an annotation does not hold' ;; esac
 
-# What the groups bound is the guest alone: client and scripts are none of it.
-for parent in /sys/fs/cgroup/memory/cofferdam/0 /sys/fs/cgroup/pids/cofferdam/0 /sys/fs/cgroup/cpu/cofferdam/0; do
-	echo 0 >"$parent/cgroup.procs" || fail 'nerdctl cannot be started outside of the groups of the run'
-done
 /usr/bin/mkdir "$own"
 /usr/bin/mkfifo -m 0600 "$own/alive"
 # read_start PID
@@ -48,8 +44,12 @@ client=$!
 # Before the program runs there is nobody to tell.
 # shellcheck disable=SC2317 # the trap calls it
 stop() {
-	[ -e "$own/started" ] && /usr/bin/crun --root "$run_dir/crun" kill "$id" TERM </dev/null >/dev/null 2>&1 5>&- && return
-	kill -KILL "$client" 2>/dev/null || :
+	if [ -e "$own/started" ]; then
+		# It fails when the program has just ended: then the client is at work behind it.
+		/usr/bin/crun --root "$run_dir/crun" kill "$id" TERM </dev/null >/dev/null 2>&1 5>&- || :
+	else
+		kill -KILL "$client" 2>/dev/null || :
+	fi
 }
 trap stop TERM
 status=0
@@ -60,9 +60,14 @@ while kill -0 "$client" 2>/dev/null; do
 done
 empty=1
 for leaf in /sys/fs/cgroup/memory/cofferdam/0/"$id" /sys/fs/cgroup/pids/cofferdam/0/"$id" /sys/fs/cgroup/cpu/cofferdam/0/"$id"; do ! read -r _ <"$leaf/cgroup.procs" || empty=''; done
+# What nerdctl takes away last: it stays where the client was killed before.
+for left in /run/cofferdam/nerdctl/containers/"$name"/*/containers/*/*; do [ ! -e "$left" ] || empty=''; done
 if [ -n "$empty" ] && [ -e "$own/started" ] && [ ! -s "$own/said" ]; then
+	# The watch takes away what nerdctl kept: whoever wants us gone kills us, and not the watch.
+	trap '' TERM
 	echo ended >&5
-	/usr/bin/rm -rf /run/cofferdam/nerdctl/containers/"$name" || fail 'what nerdctl kept of the container cannot be removed'
+	exec 5>&-
+	wait "$watch" || :
 	exit "$status"
 fi
 # The client ended and the container did not, or nobody knows whether it did: the watch sees to it.

@@ -35,11 +35,12 @@ IFS=' ' read -r pid asked id streams run_dir <<END
 ${value%%'"'*}
 END
 case $id in '' | *[!A-Za-z0-9_-]*) tell 'this is no container of a sandbox' "$log" ;; esac
-if [ ! -d "$run_dir/nerdctl" ]; then
+# By the current folder: crun would make a folder that is missing, and with it that of a run which has ended meanwhile.
+if ! { [ -d "$run_dir/nerdctl" ] && cd "$run_dir"; } 2>/dev/null; then
 	[ "$1" != delete ] || exit 0
 	tell 'container does not exist' "$log"
 fi
-set -- --root "$run_dir/crun" --log "$log" --log-format=json "$@"
+set -- --root ./crun --log "$log" --log-format=json "$@"
 case $6 in
 create) shift 6 ;;
 start)
@@ -72,6 +73,8 @@ read_start() {
 }
 read_start "$pid"
 [ "$started" = "$asked" ] || tell 'the process that asked for the container has ended' "$log"
+# Below a folder that the run's mounts may lack.
+exec 7>"$pid_file"
 # containerd protects its own processes; a guest is none of them.
 echo "$score" >/proc/self/oom_score_adj
 for parent in /sys/fs/cgroup/memory/cofferdam/0 /sys/fs/cgroup/pids/cofferdam/0 /sys/fs/cgroup/cpu/cofferdam/0; do
@@ -85,7 +88,7 @@ export _LIBCONTAINER_STATEDIR="$run_dir"
 set -- --no-new-keyring
 [ "$streams" != terminal ] || set -- "$@" --console-socket "$run_dir/tty"
 set -- /usr/bin/crun --cgroup-manager=disabled --root "$run_dir/crun" --log "$run_dir/log" --log-format=json \
-	create "$@" --bundle "$run_dir" --pid-file "$pid_file" "$container"
+	create "$@" --bundle "$run_dir" --pid-file /proc/self/fd/7 "$container"
 # shellcheck disable=SC3013 # every sh of a Debian host has it
 [ /proc/self/fd/6 -ef /proc/self/ns/mnt ] || set -- /usr/bin/nsenter --mount=/proc/self/fd/6 -- "$@"
 exec "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&-

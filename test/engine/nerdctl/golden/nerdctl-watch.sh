@@ -5,9 +5,8 @@ name=$1
 shift
 word=''
 read -r word || :
-[ "$word" != ended ] || exit 0
-# Without a process of ours, and without the daemon: it works when neither can be had. Pid 0 is of another pid namespace.
-for _ in 1 2 3; do
+# end_rest LEAF...: without a process of ours, and without the daemon: it works when neither can be had. Pid 0 is of another pid namespace.
+end_rest() {
 	for leaf; do
 		while read -r pid; do
 			[ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null || :
@@ -16,7 +15,12 @@ for _ in 1 2 3; do
 	# A container that was being made when its maker was killed may come a moment later.
 	/usr/bin/nerdctl --address /run/containerd/containerd.sock --namespace cofferdam --data-root /run/cofferdam/nerdctl/containers/"$name" rm --force --volumes "$name" >/dev/null 2>&1 || :
 	/usr/bin/sleep 0.3
-done
+}
+if [ "$word" != ended ]; then
+	for _ in 1 2 3; do end_rest "$@"; done
+fi
+
+# Here, because nobody who ends the run kills us half-way.
 cid=''
 read -r cid </run/cofferdam/nerdctl/containers/"$name"/cid || :
 if [ -n "$cid" ]; then
