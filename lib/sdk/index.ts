@@ -5,7 +5,9 @@ import { type HostOptions, hostOf, pairs } from './host.ts';
 
 export { CofferdamError } from '../base/errors.ts';
 export type { SandboxDescription } from '../run/life/describe.ts';
+export type { TerminalSize } from '../run/life/typing.ts';
 export type { Artifact, RunRecord, RunResult, RunStatus } from '../run/result.ts';
+export type { AttachOptions, AttachResult } from './attach.ts';
 export {
   type CreateOptions,
   createSandbox,

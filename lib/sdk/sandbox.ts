@@ -14,6 +14,7 @@ import { waitSandbox } from '../run/life/wait.ts';
 import type { Host } from '../run/prepare.ts';
 import { completeDue } from '../run/receipt/complete.ts';
 import type { RunRecord } from '../run/result.ts';
+import { type AttachOptions, type AttachResult, attachCaller } from './attach.ts';
 import { type HostOptions, hostOf, pairs } from './host.ts';
 
 export interface CreateOptions extends HostOptions {
@@ -27,6 +28,10 @@ export interface CreateOptions extends HostOptions {
   /** `DIR`, `DIR:ro`, `DIR:rw` or `DIR:copy`. Default: an empty scratch folder. */
   readonly workspace?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether its program takes input, from whoever is attached; otherwise it has an empty one. */
+  readonly interactive?: boolean;
+  /** Whether its program gets a terminal of its own (crun). */
+  readonly tty?: boolean;
   /** `8000`, `NAME:8000` or `8080:8000`, each: a registered port of the host that leads inside (docs/ports.md). */
   readonly publish?: readonly string[];
   /** `proxy`: what firewall.yaml allows may be reached; `tool`: whose egress rules apply beside those of the profile. */
@@ -106,6 +111,15 @@ export class Sandbox {
     return { exitCode, stdout: stdout.text(), stderr: stderr.text(), truncated };
   }
 
+  /**
+   * Passes on what its program writes, and what is given to it, until it ends or `signal` is aborted; several may be attached at once. What is
+   * written is in its log as well. Throws SANDBOX_STATE when it does not run or takes no input, RUN_LOST when it was killed from outside,
+   * and whatever the functions and the input given throw.
+   */
+  async attach(options: AttachOptions = {}): Promise<AttachResult> {
+    return attachCaller(this.#find(), this.#host, options);
+  }
+
   /** TERM, and KILL after `timeout` (default `2s`); one that does not run is left as it is. */
   async stop(timeout = '2s'): Promise<void> {
     await stopSandbox(this.#host.paths, this.#find(), parseDuration(timeout));
@@ -136,10 +150,11 @@ export class Sandbox {
 export async function createSandbox(options: CreateOptions): Promise<Sandbox> {
   const host = hostOf(options);
   const { profile, workspace, name, command = [], ttl, idle, memory, cpus, pids, engine, publish } = options;
-  const { network, tool } = options;
+  const { network, tool, interactive = false, tty = false } = options;
   const lists = { publish, env: pairs(options.env), labels: pairs(options.labels) };
   const overrides = { memory, cpus, pids, engine, network, tool, ...lists };
-  return new Sandbox(await create({ profile, workspace, name, command, ttl, idle, overrides }, host), host);
+  const request = { profile, workspace, name, command, ttl, idle, overrides, interactive, tty };
+  return new Sandbox(await create(request, host), host);
 }
 
 /** The sandbox with this name, id, or beginning of an id. Throws SANDBOX_UNKNOWN. */

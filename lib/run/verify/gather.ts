@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
-import { leafWrites, parseCgroupMounts } from '../../engine/cgroup.ts';
+import { type Controller, leafWrites, parseCgroupMounts } from '../../engine/cgroup.ts';
 import type { AroundGuest, Evidence, Expected, Facts } from './evidence.ts';
 import { digestProgram, readFacts, readGuestFacts } from './facts.ts';
 import { fourIds, namespaceIds, parseCgroups } from './procfs.ts';
@@ -56,14 +56,24 @@ function strangersOf(program: Facts, pids: readonly number[]): number[] {
     .map(Number);
 }
 
-// Now: the groups are gone with the sandbox.
-function readLimits({ profile, cgroupVersion }: Expected, program: Facts): Evidence['limits'] {
+/** The folder of the program's group for a controller; undefined where there is none. */
+type FindGroup = (controller: Controller) => string | undefined;
+
+function openGroups({ cgroupVersion }: Expected, program: Facts): FindGroup {
   const mounts = parseCgroupMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
   const groups = parseCgroups(program.text('cgroup'));
-  const found = leafWrites(cgroupVersion, profile.limits).flatMap(({ controller, file }) => {
+  return (controller) => {
     const mount = cgroupVersion === 2 ? mounts.v2 : mounts.v1.get(controller);
     const group = groups.get(cgroupVersion === 2 ? '' : controller);
-    const text = mount === undefined || group === undefined ? undefined : readSoft(join(mount, group, file));
+    return mount === undefined || group === undefined ? undefined : join(mount, group);
+  };
+}
+
+// Now: the groups are gone with the sandbox.
+function readLimits({ profile, cgroupVersion }: Expected, findGroup: FindGroup): Evidence['limits'] {
+  const found = leafWrites(cgroupVersion, profile.limits).flatMap(({ controller, file }) => {
+    const group = findGroup(controller);
+    const text = group === undefined ? undefined : readSoft(join(group, file));
     return text === undefined ? [] : [[file, text.trim()] as const];
   });
   return new Map(found);
@@ -78,11 +88,9 @@ function linksOf(pid: string): string[] {
 }
 
 // v1 has no word for "all or none": what ends the rest is our supervisor, which holds this file of the group (lib/run/native/events.c).
-function isWatched({ cgroupVersion }: Expected, program: Facts): boolean {
-  const mount = parseCgroupMounts(readFileSync('/proc/self/mountinfo', 'utf8')).v1.get('memory');
-  const group = parseCgroups(program.text('cgroup')).get('memory');
-  if (cgroupVersion === 2 || mount === undefined || group === undefined) return false;
-  const place = join(mount, group);
+function isWatched({ cgroupVersion }: Expected, findGroup: FindGroup): boolean {
+  const place = cgroupVersion === 2 ? undefined : findGroup('memory');
+  if (place === undefined) return false;
   return readdirSync('/proc')
     .filter((name) => /^[0-9]+$/.test(name))
     .some((pid) =>
@@ -109,6 +117,18 @@ function findRole(pids: readonly number[], role: 'sandbox' | 'gofer'): number {
   return found;
 }
 
+function seeFromHost(expected: Expected, program: Facts, pids: readonly number[]) {
+  const findGroup = openGroups(expected, program);
+  return {
+    expected,
+    host: readFacts(process.pid),
+    program,
+    strangers: strangersOf(program, pids),
+    limits: readLimits(expected, findGroup),
+    oomWatched: isWatched(expected, findGroup),
+  };
+}
+
 /** The same where the program's kernel is a process: `program` is that process, the sentry. */
 export function gatherAround(
   expected: Expected,
@@ -116,14 +136,9 @@ export function gatherAround(
 ): Omit<Evidence, 'attempts' | 'around'> & Omit<AroundGuest, 'guest'> {
   const sentry = readFacts(findRole(pids, 'sandbox'));
   return {
-    expected,
-    host: readFacts(process.pid),
-    program: sentry,
+    ...seeFromHost(expected, sentry, pids),
     init: undefined,
     members: pids,
-    strangers: strangersOf(sentry, pids),
-    limits: readLimits(expected, sentry),
-    oomWatched: isWatched(expected, sentry),
     sentry,
     gofer: readFacts(findRole(pids, 'gofer')),
   };
@@ -142,13 +157,8 @@ export async function gatherOutside(expected: Expected, found: Found): Promise<O
   const inside = insiders(found.pids, program);
   const first = inside.find(({ facts }) => namespaceIds(facts, 'NSpid').at(-1) === 1);
   return {
-    expected,
-    host: readFacts(process.pid),
-    program,
+    ...seeFromHost(expected, program, found.pids),
     init: found.confined ? first?.facts : undefined,
     members: inside.map(({ pid }) => pid),
-    strangers: strangersOf(program, found.pids),
-    limits: readLimits(expected, program),
-    oomWatched: isWatched(expected, program),
   };
 }
