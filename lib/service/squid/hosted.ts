@@ -25,6 +25,8 @@ export interface HostedSquidOptions {
 
 export type HostedSquid = Omit<RunningSquid, 'connections'>;
 
+/** With the start of the account's own process, which its first Squid waits for. */
+const startMs = 60_000;
 const lost = (text: string) => new CofferdamError('PROXY_FAILED', text);
 
 async function reach(path: string): Promise<Socket> {
@@ -69,7 +71,12 @@ export async function startHostedSquid(options: HostedSquidOptions): Promise<Hos
     void exited.then((exit) => fail(lost(exit.text)));
   });
   send({ do: 'start', policy: text, file: policy.file, clock, parent: parent?.text ?? null });
-  const { pid, port } = await started;
+  // A service that systemd cannot start leaves who knocks without an answer.
+  const late = setTimeout(() => {
+    words = `whoever runs it did not answer within ${startMs / 1000} s`;
+    socket.destroy();
+  }, startMs);
+  const { pid, port } = await started.finally(() => clearTimeout(late));
   return {
     pid,
     port,

@@ -51,7 +51,8 @@ start_proxy() {
 start_bridge() {
 	setpriv --reuid=cofferdam-bridge --regid=cofferdam-bridge --clear-groups --bounding-set=-all --no-new-privs env -i PATH=/usr/bin:/bin "$NODE" "$SERVICE" bridge &
 	bridge=$!
-	wait_for as "$PLAIN" test -S "/run/cofferdam/egress/callers/$PLAIN_UID/way/control.sock"
+	# Not that it is there: a killed one leaves it.
+	wait_for as "$PLAIN" python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('/run/cofferdam/egress/callers/$PLAIN_UID/way/control.sock')"
 }
 `;
 
