@@ -5,6 +5,7 @@ import { removeSandbox } from '../run/life/remove.ts';
 import { startSandbox } from '../run/life/start.ts';
 import type { CliContext } from './context.ts';
 import { hostOf } from './host.ts';
+import { repeatable } from './repeatable.ts';
 
 export interface CreateFlags {
   profile: string;
@@ -41,10 +42,6 @@ Without a command it runs one that only waits, to be executed into. Without --tt
 host's ceiling says so (limits.timeout), and in any case with the service or container that this command
 was started in. A workspace is looked through when it has ended (rw), or copied anew at each start (copy).`;
 
-function collect(value: string, list: string[]): string[] {
-  return [...list, value];
-}
-
 async function createAction(command: string[], flags: CreateFlags, context: CliContext): Promise<void> {
   const host = hostOf(context);
   const { profile, workspace, name, ttl, idle, memory, cpus, pids, engine, isolation, network, tool } = flags;
@@ -78,12 +75,12 @@ export function createSandboxCommand(context: CliContext): Command {
     )
     .option('-i, --interactive', 'its program takes what sandbox attach passes on; otherwise its input is empty')
     .option('-t, --tty', 'its program gets a terminal of its own')
-    .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
-    .option('-l, --label <name=value>', 'label, to find it by; repeatable', collect, [])
+    .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', repeatable, [])
+    .option('-l, --label <name=value>', 'label, to find it by; repeatable', repeatable, [])
     .option(
       '--publish <port>',
       '[NAME:|PORT:]PORT-INSIDE: lead a registered port of this host inside; repeatable',
-      collect,
+      repeatable,
       [],
     )
     .option('--ttl <duration>', 'end it so long after its start, such as 2h')

@@ -7,6 +7,7 @@ import { parseDuration } from '../base/units.ts';
 import { execInSandbox } from '../run/life/exec.ts';
 import { findSandbox } from '../run/life/sandbox.ts';
 import type { CliContext } from './context.ts';
+import { repeatable } from './repeatable.ts';
 import { requireTerminal } from './terminal.ts';
 
 interface ExecFlags {
@@ -63,12 +64,7 @@ export function execCommand(context: CliContext): Command {
     .option('-t, --tty', 'give the program a terminal of its own; with -i it is used through ours')
     .option('-d, --detach', 'print the id of the execution and do not wait; its output is dropped')
     .option('-u, --user <uid[:gid]>', "only the sandbox's own user can be named")
-    .option(
-      '-e, --env <name=value>',
-      'environment variable; repeatable; secrets are refused',
-      (value: string, list: string[]) => [...list, value],
-      [],
-    )
+    .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', repeatable, [])
     .option('-w, --workdir <dir>', 'working directory inside; otherwise that of the profile')
     .option('--timeout <duration>', 'wall-clock limit, such as 30s: then all that it started is ended', parseDuration)
     .passThroughOptions()

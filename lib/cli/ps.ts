@@ -9,6 +9,7 @@ import { findSandbox, listSandboxes } from '../run/life/sandbox.ts';
 import type { CliContext } from './context.ts';
 import { type Column, formatRows } from './format.ts';
 import { printJson } from './print.ts';
+import { repeatable } from './repeatable.ts';
 import { tellUnreadable } from './unreadable.ts';
 import { statusOfWays } from './waysOut.ts';
 
@@ -134,12 +135,7 @@ export function psCommand(context: CliContext): Command {
   return createCommand('ps')
     .description('List sandboxes: those that run, or all')
     .option('-a, --all', 'also those that do not run')
-    .option(
-      '--filter <key=value>',
-      'only some: label=, name=, status=, profile=, id=; repeatable',
-      (value: string, list: string[]) => [...list, value],
-      [],
-    )
+    .option('--filter <key=value>', 'only some: label=, name=, status=, profile=, id=; repeatable', repeatable, [])
     .option('--format <format>', 'json, table, or a template such as "{{.ID}} {{.Name}}"')
     .option('--execs', 'the executions that go on in them, instead')
     .option('-q, --quiet', 'ids only')

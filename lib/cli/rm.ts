@@ -8,6 +8,7 @@ import type { CliContext } from './context.ts';
 import { forEachSandbox } from './each.ts';
 import { finishAndTell } from './finish.ts';
 import { hostOf } from './host.ts';
+import { repeatable } from './repeatable.ts';
 import { tellUnreadable } from './unreadable.ts';
 
 /** `sandbox rm [-f] NAME...` */
@@ -33,15 +34,11 @@ export function rmCommand(context: CliContext): Command {
     });
 }
 
-function collect(value: string, list: string[]): string[] {
-  return [...list, value];
-}
-
 /** `sandbox prune [--filter F]`: prints the ids of those it removed. */
 export function pruneCommand(context: CliContext): Command {
   return createCommand('prune')
     .description('Remove all sandboxes that do not run')
-    .option('--filter <key=value>', 'only some: label=, name=, status=, profile=, id=; repeatable', collect, [])
+    .option('--filter <key=value>', 'only some: label=, name=, status=, profile=, id=; repeatable', repeatable, [])
     .addHelpText('after', '\nExample:\n  sandbox prune --filter label=task=7')
     .action(async ({ filter }: { filter: string[] }) => {
       const matches = compileFilters(filter);

@@ -10,6 +10,7 @@ import type { CliContext } from './context.ts';
 import { hostOf } from './host.ts';
 import { printPlan } from './plan.ts';
 import { printJson } from './print.ts';
+import { repeatable } from './repeatable.ts';
 import { tellDenied } from './run-denied.ts';
 import { requireTerminal } from './terminal.ts';
 
@@ -52,10 +53,6 @@ Examples:
 Exit status:
   the program's own; 128+n when a signal ended it; 124 timeout; 137 out of memory (or killed);
   125 we failed; 126 the command cannot be executed; 127 it was not found; 2 bad usage.`;
-
-function collect(value: string, list: string[]): string[] {
-  return [...list, value];
-}
 
 /** A run's remarks for a person: what was cut, refused, set aside. On stderr, after the program's own. */
 function remark(context: CliContext, result: RunResult, flags: RunFlags): void {
@@ -152,11 +149,11 @@ export function runCommand(context: CliContext): Command {
         '-w, --workspace <dir[:mode]>',
         'host folder at /workspace: ro (default), rw, or copy (see sandbox diff, apply)',
       )
-      .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', collect, [])
+      .option('-e, --env <name=value>', 'environment variable; repeatable; secrets are refused', repeatable, [])
       .option(
         '--publish <port>',
         '[NAME:|PORT:]PORT-INSIDE: lead a registered port of this host inside; repeatable',
-        collect,
+        repeatable,
         [],
       )
       .option('-i, --stdin', 'pass our standard input on; otherwise the program has an empty one')
@@ -173,7 +170,7 @@ export function runCommand(context: CliContext): Command {
       .option('--id <id>', 'id of the run; made for you otherwise')
       .option('--task-id <id>', 'passed on as SANDBOX_TASK_ID and recorded')
       .option('--job-id <id>', 'passed on as SANDBOX_JOB_ID and recorded')
-      .option('--label <name=value>', 'label in the result; repeatable', collect, [])
+      .option('--label <name=value>', 'label in the result; repeatable', repeatable, [])
       .option('--dry-run', 'compile and print the plan; start nothing')
       .passThroughOptions()
       // So that checkCommand names the nearest option, also for `--memroy=1g`.

@@ -1,8 +1,7 @@
 // Owns the two files about the way out of a sandbox that lives on: its lease while it stands, and what it was used for.
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CofferdamError, errnoOf } from '../base/errors.ts';
-import { readTextIfPresent, writeFileAtomic } from '../base/files.ts';
+import { CofferdamError } from '../base/errors.ts';
+import { listIfPresent, readTextIfPresent, writeFileAtomic } from '../base/files.ts';
 import { idPattern } from '../base/ids.ts';
 import type { Paths } from '../base/paths.ts';
 import { bootId, startTimeOf } from '../base/process.ts';
@@ -64,12 +63,7 @@ export function leasesFolder({ run }: Pick<Paths, 'run'>): string {
 
 /** Runs that have one. */
 export function listLeases(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => idPattern.test(name));
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return [];
-    throw cause;
-  }
+  return listIfPresent(folder).filter((name) => idPattern.test(name));
 }
 
 function readAs<T extends { readonly run: string }>(shape: Shape<T>, file: string, run: string): T | undefined {

@@ -8,6 +8,7 @@ import { applyCommand, diffCommand } from '../../lib/cli/copy.ts';
 import { makeCopy } from '../../lib/run/copy.ts';
 import { runFolders } from '../../lib/run/folders.ts';
 import { callerUid, codeOf, ids, makeFolder, never, pathsBelow, writeTree } from '../run/hostileTree.ts';
+import { plainStreams } from './quietContext.ts';
 
 async function scene(t: Parameters<typeof makeFolder>[0], files: Readonly<Record<string, string>>) {
   const root = makeFolder(t);
@@ -20,20 +21,14 @@ async function scene(t: Parameters<typeof makeFolder>[0], files: Readonly<Record
     makeCopy({ source, id, copies: folders.copies, ids, floor: 0, now: Date.now(), signal: never });
   const run = async (command: (context: CliContext) => Command, ...words: string[]) => {
     let [out, err, status] = ['', '', 0];
-    const terminal = {
-      out: (text: string) => {
+    const terminal = plainStreams(
+      (text: string) => {
         out += text;
       },
-      err: (text: string) => {
+      (text: string) => {
         err += text;
       },
-      outColour: false,
-      errColour: false,
-      inIsTerminal: false,
-      outIsTerminal: false,
-      errIsTerminal: false,
-      write: async () => undefined,
-    };
+    );
     const exit = (code: number) => {
       status = code;
     };

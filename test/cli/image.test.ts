@@ -7,6 +7,7 @@ import { imageCommand } from '../../lib/cli/image.ts';
 import type { RunInside } from '../../lib/cli/image-check.ts';
 import { checkScript, contractChecks } from '../../lib/image/contract.ts';
 import { digestOf, installImage, makeRecord, ownFolder } from '../image/fixtures.ts';
+import { plainStreams } from './quietContext.ts';
 
 const install = join(import.meta.dirname, '../..');
 
@@ -19,20 +20,14 @@ function world(store: string, runInside: RunInside = async () => ({ exitCode: 0,
     gid: process.getgid?.() ?? 0,
     cwd: store,
     env: {},
-    terminal: {
-      out: (text) => {
+    terminal: plainStreams(
+      (text) => {
         said.out += text;
       },
-      err: (text) => {
+      (text) => {
         said.err += text;
       },
-      outColour: false,
-      errColour: false,
-      inIsTerminal: false,
-      outIsTerminal: false,
-      errIsTerminal: false,
-      write: async () => undefined,
-    },
+    ),
     version: '0',
     signal: new AbortController().signal,
     exit: (status) => {

@@ -5,6 +5,7 @@ import type { CliContext } from '../../lib/cli/context.ts';
 import { profileCommand } from '../../lib/cli/profile.ts';
 import { profileSchema } from '../../lib/profile/schema.ts';
 import { makeWorld, self, type World } from '../profile/world.ts';
+import { plainStreams } from './quietContext.ts';
 
 async function run(world: World, ...words: string[]): Promise<{ out: string; err: string; status: number }> {
   let [out, err, status] = ['', '', 0];
@@ -20,20 +21,14 @@ async function run(world: World, ...words: string[]): Promise<{ out: string; err
     exit: (code) => {
       status = code;
     },
-    terminal: {
-      out: (text) => {
+    terminal: plainStreams(
+      (text) => {
         out += text;
       },
-      err: (text) => {
+      (text) => {
         err += text;
       },
-      outColour: false,
-      errColour: false,
-      inIsTerminal: false,
-      outIsTerminal: false,
-      errIsTerminal: false,
-      write: async () => undefined,
-    },
+    ),
   };
   await profileCommand(context).exitOverride().parseAsync(words, { from: 'user' });
   return { out, err, status };

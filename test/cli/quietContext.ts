@@ -1,10 +1,26 @@
-// Owns a context for tests of the command trees alone: nobody's folders, no terminal.
+// Owns what commands are given in tests where there is no terminal; and a context for the trees alone, with nobody's folders.
 import { resolve } from 'node:path';
 import { resolvePaths } from '../../lib/base/paths.ts';
-import type { CliContext } from '../../lib/cli/context.ts';
+import type { CliContext, Terminal } from '../../lib/cli/context.ts';
+
+const quiet = () => undefined;
+
+/** Streams that are no terminals; `out` and `err` are told what is printed. */
+export function plainStreams(out: (text: string) => void = quiet, err: (text: string) => void = quiet): Terminal {
+  return {
+    out,
+    err,
+    outColour: false,
+    errColour: false,
+    inIsTerminal: false,
+    outIsTerminal: false,
+    errIsTerminal: false,
+    write: async () => undefined,
+  };
+}
 
 /** `out` is told what is printed. */
-export function quietContext(out: (text: string) => void = () => undefined): CliContext {
+export function quietContext(out?: (text: string) => void): CliContext {
   const install = resolve(import.meta.dirname, '../..');
   return {
     paths: resolvePaths({ uid: 1234, env: { HOME: '/nonexistent' }, install }),
@@ -14,16 +30,7 @@ export function quietContext(out: (text: string) => void = () => undefined): Cli
     env: {},
     version: '0',
     signal: new AbortController().signal,
-    exit: () => undefined,
-    terminal: {
-      out,
-      err: () => undefined,
-      outColour: false,
-      errColour: false,
-      inIsTerminal: false,
-      outIsTerminal: false,
-      errIsTerminal: false,
-      write: async () => undefined,
-    },
+    exit: quiet,
+    terminal: plainStreams(out),
   };
 }

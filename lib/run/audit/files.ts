@@ -1,8 +1,8 @@
 // Owns which files the audit log consists of: audit.1.log, audit.2.log, … and audit.log, which is written to.
-import { closeSync, constants, fstatSync, openSync, readdirSync, renameSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.ts';
-import { syncDirectory } from '../../base/files.ts';
+import { listIfPresent, syncDirectory } from '../../base/files.ts';
 import { type LogLine, readLines } from '../../base/lines.ts';
 import { longestLine } from './line.ts';
 
@@ -16,13 +16,7 @@ export interface AuditFile {
 
 /** All files, oldest first. */
 export function auditFiles(state: string): AuditFile[] {
-  let names: string[];
-  try {
-    names = readdirSync(state);
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return [];
-    throw cause;
-  }
+  const names = listIfPresent(state);
   const rotated = names
     .flatMap((name) => {
       const match = rotatedName.exec(name);

@@ -1,7 +1,7 @@
 // Owns reading a sandbox's log: from an offset on, over rotations, and following it to the sandbox's end.
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
+import { listIfPresent } from '../../base/files.ts';
 import { FolderWaker } from '../../base/folderWaker.ts';
 import { type Frame, FrameFile } from './frames.ts';
 
@@ -24,15 +24,10 @@ export interface LogRequest {
 
 /** Logical offsets by which the files are named, ascending. */
 function listFiles(directory: string): number[] {
-  try {
-    return readdirSync(directory)
-      .filter((name) => /^(0|[1-9][0-9]{0,14})$/.test(name))
-      .map(Number)
-      .sort((a, b) => a - b);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
+  return listIfPresent(directory)
+    .filter((name) => /^(0|[1-9][0-9]{0,14})$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 /** The file that holds `offset`, or the oldest; undefined when there is none. Rotation may take one away while we look. */

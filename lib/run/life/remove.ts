@@ -1,7 +1,8 @@
 // Owns removing sandboxes: their run ended and recorded, their name free, their folder gone.
-import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CofferdamError, errnoOf } from '../../base/errors.ts';
+import { CofferdamError } from '../../base/errors.ts';
+import { listIfPresent } from '../../base/files.ts';
 import type { Paths } from '../../base/paths.ts';
 import { findCgroups } from '../../engine/cgroupPlace.ts';
 import { usedWayFile } from '../../policy/lease.ts';
@@ -19,16 +20,6 @@ import { endRun, stopSandbox } from './stop.ts';
 
 // Between the folder and its sandbox.json, or between losing it and going; nothing takes longer than this.
 const settleMs = 60_000;
-
-/** Names in a folder that may not be there: after a reboot, or before the first sandbox. */
-function listFolder(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return [];
-    throw cause;
-  }
-}
 
 function removeFolder(paths: Paths, id: string): void {
   const folder = sandboxFolder(paths, id);
@@ -79,7 +70,7 @@ export async function removeSandbox(known: Sandbox, host: Host, force: boolean):
  */
 export async function removeDamaged(id: string, { paths }: Host): Promise<boolean> {
   if (!sandboxIdPattern.test(id) || !isDamaged(paths, id)) return false;
-  const runs = listFolder(runFolders(paths).records).filter((name) => name.startsWith(`${id}-`));
+  const runs = listIfPresent(runFolders(paths).records).filter((name) => name.startsWith(`${id}-`));
   for (const run of runs) await endRun(paths, run, 0);
   removeFolder(paths, id);
   return true;
@@ -97,7 +88,7 @@ function isDamaged(paths: Paths, id: string): boolean {
 
 /** Folders of sandboxes whose making or removal was killed: removed, and how many. */
 export function sweepHalfMade(paths: Paths, now: number): number {
-  const names = listFolder(sandboxesFolder(paths)).filter((name) => sandboxIdPattern.test(name));
+  const names = listIfPresent(sandboxesFolder(paths)).filter((name) => sandboxIdPattern.test(name));
   const half = names.filter((name) => {
     const folder = sandboxFolder(paths, name);
     if (lstatSync(join(folder, 'sandbox.json'), { throwIfNoEntry: false }) !== undefined) return false;

@@ -1,8 +1,8 @@
 // Owns where sandboxes are kept, reading and writing them, and finding one by id, name or unique prefix.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CofferdamError, errnoOf, messageOf } from '../../base/errors.ts';
-import { readTextIfPresent, writeFileAtomic } from '../../base/files.ts';
+import { CofferdamError, messageOf } from '../../base/errors.ts';
+import { listIfPresent, readTextIfPresent, writeFileAtomic } from '../../base/files.ts';
 import { randomHex } from '../../base/ids.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import type { Paths } from '../../base/paths.ts';
@@ -182,14 +182,9 @@ export function writeSandbox(paths: Paths, sandbox: Sandbox): void {
 
 /** Ids of the folders that hold a sandbox. */
 export function listSandboxIds(paths: Paths): string[] {
-  try {
-    return readdirSync(sandboxesFolder(paths)).filter(
-      (name) => sandboxIdPattern.test(name) && existsSync(sandboxFile(paths, name)),
-    );
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return [];
-    throw cause;
-  }
+  return listIfPresent(sandboxesFolder(paths)).filter(
+    (name) => sandboxIdPattern.test(name) && existsSync(sandboxFile(paths, name)),
+  );
 }
 
 /** All sandboxes of this user. One that cannot be read hides no other. */

@@ -1,7 +1,7 @@
 // Owns finding runs that ended without a line in runs.log: their live record stands, and its process is gone.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../../base/errors.ts';
+import { listIfPresent } from '../../base/files.ts';
 import { bootId } from '../../base/process.ts';
 import type { RunFolders } from '../folders.ts';
 import { isAlive, type LiveRecord, mostRecordBytes, parseLiveRecord } from '../liveRecord.ts';
@@ -21,13 +21,7 @@ function readLive(file: string): { record: LiveRecord; madeMs: number } | undefi
  * unless that is us and the run is `own`.
  */
 export function findLost({ records, awaited }: Pick<RunFolders, 'records' | 'awaited'>, own?: string): LostRun[] {
-  let names: string[];
-  try {
-    names = readdirSync(records);
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return [];
-    throw cause;
-  }
+  const names = listIfPresent(records);
   if (names.length === 0) return [];
   const boot = bootId();
   return names.flatMap((name) => {

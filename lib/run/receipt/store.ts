@@ -14,7 +14,7 @@ import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CofferdamError, errnoOf } from '../../base/errors.ts';
-import { diskError, ensureDirectory, syncDirectory } from '../../base/files.ts';
+import { diskError, ensureDirectory, listIfPresent, syncDirectory } from '../../base/files.ts';
 import { digestOf, mostEnvelope } from './envelope.ts';
 
 const flush = promisify(fsync);
@@ -29,15 +29,10 @@ function pendingFolder(state: string): string {
 }
 
 function months(state: string): string[] {
-  try {
-    return readdirSync(receiptsFolder(state))
-      .filter((name) => monthName.test(name))
-      .sort()
-      .reverse();
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return [];
-    throw cause;
-  }
+  return listIfPresent(receiptsFolder(state))
+    .filter((name) => monthName.test(name))
+    .sort()
+    .reverse();
 }
 
 /** All receipts of a run id, newest first; one, unless the id was used again. */
@@ -45,7 +40,7 @@ export function findReceipts(state: string, id: string): string[] {
   return months(state).flatMap((month) => {
     const first = join(receiptsFolder(state), month, `${id}.json`);
     const again = join(receiptsFolder(state), month, `${id}.again`);
-    const later = existsSync(again) ? readdirSync(again).sort().reverse() : [];
+    const later = listIfPresent(again).sort().reverse();
     return [...later.map((name) => join(again, name)), ...(existsSync(first) ? [first] : [])];
   });
 }
