@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { runToolSync } from '../../lib/base/exec.ts';
-import { diskError, ensureDirectory, readTextIfPresent, writeFileAtomic } from '../../lib/base/files.ts';
+import { diskError, ensureDirectory, listIfPresent, readTextIfPresent, writeFileAtomic } from '../../lib/base/files.ts';
 
 function makeFolder(t: Test): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cofferdam-files-')));
@@ -110,4 +110,12 @@ test('refuses a file whose owner or mode is not trusted, before it is read', asy
   };
   t.throws(() => readTextIfPresent(file, 10, distrust), { code: 'CONFIG_UNREADABLE', message: /not today/ });
   t.same(seen, { uid: process.getuid?.(), mode: 0o640 });
+});
+
+test('a folder that is missing has no names; refuses what is no folder', async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, 'file'), '');
+  t.same(listIfPresent(folder), ['file']);
+  t.same(listIfPresent(join(folder, 'none')), []);
+  t.throws(() => listIfPresent(join(folder, 'file')), { code: 'ENOTDIR' });
 });
