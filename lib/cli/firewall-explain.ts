@@ -1,5 +1,6 @@
 // Owns `firewall explain`: what would be decided about a host, by which rule, in which line.
 import { type Command, createCommand } from 'commander';
+import { CofferdamError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { printable } from '../base/printable.ts';
 import { policySourceOf } from '../firewall/policySource.ts';
@@ -8,8 +9,11 @@ import { appliesTo, type Decision, decide, type Principal, readTarget } from '..
 import { showHost } from '../policy/hostname.ts';
 import { decideLimits } from '../policy/limits.ts';
 import { loadPolicy } from '../policy/load.ts';
+import { type Narrowing, narrow, readNarrowing } from '../policy/narrowing.ts';
 import { webPorts } from '../policy/pattern.ts';
 import type { Policy } from '../policy/policy.ts';
+import { loadHostConfig } from '../profile/hostConfig.ts';
+import { loadProfile } from '../profile/load.ts';
 import type { CliContext } from './context.ts';
 import { ruleJson } from './firewall-list.ts';
 import { addScopeOptions, checkScopeNames, type ScopeOptions } from './firewall-scope.ts';
@@ -50,12 +54,28 @@ function print({ terminal }: CliContext, decision: Decision, principal: Principa
   if (command !== undefined) terminal.out(`  to allow it: ${command}\n`);
 }
 
+/** `network.allow` of the profile by that name; undefined where there is none by it. Throws what a profile is refused with. */
+function readProfileList({ paths, uid, cwd }: CliContext, profile: string | undefined): Narrowing {
+  if (profile === undefined) return undefined;
+  try {
+    const { network } = loadProfile({ profile, cwd, paths, ceiling: loadHostConfig(paths.hostConfig), uid }).profile;
+    const read = readNarrowing(network.allow);
+    if (read.fault !== undefined) throw new CofferdamError('CONFIG_INVALID', `${profile}  ${read.fault}`);
+    return read.narrowing;
+  } catch (cause) {
+    // A policy may name one that is another user's, or not made yet.
+    if (cause instanceof CofferdamError && cause.code === 'PROFILE_UNKNOWN') return undefined;
+    throw cause;
+  }
+}
+
 function explain(context: CliContext, target: string, { json, tool, profile }: ExplainOptions): void {
   const principal = { tool, profile };
   checkScopeNames({ ...(tool === undefined ? {} : { tool }), ...(profile === undefined ? {} : { profile }) });
   const policy = loadPolicy(policySourceOf(context.paths, context.uid));
   const { host, port } = readTarget(target);
-  const decision = decide(policy, principal, host, port, readClock());
+  const decided = decide(policy, principal, host, port, readClock());
+  const decision = narrow(decided, readProfileList(context, profile));
   if (decision.result === 'deny') context.exit(1);
   if (json !== true) {
     print(context, decision, principal);
@@ -83,7 +103,8 @@ export function explainCommand(context: CliContext): Command {
       'after',
       `
 Denials come before what allows; of each the tool's rules, then the profile's, then the global ones. The first list
-with a matching rule decides; where none has one, it is denied.
+with a matching rule decides; where none has one, it is denied. What the profile itself does not list (network.allow) is
+denied whatever the policy says.
 
 Examples:
   firewall explain api.example.org

@@ -9,6 +9,7 @@ import { loadHostConfig } from '../profile/hostConfig.ts';
 import { profileJsonSchema } from '../profile/jsonSchema.ts';
 import { loadProfile } from '../profile/load.ts';
 import { flatten, toReadable } from '../profile/readable.ts';
+import { checkAllowed } from '../run/wayOut.ts';
 import type { CliContext } from './context.ts';
 import { printJson, printTable } from './print.ts';
 
@@ -28,7 +29,9 @@ function findRequest({ paths, cwd, uid }: CliContext): FindRequest {
 /** What `run` would refuse about a profile; an unforeseen error is not a finding. */
 function findingsOf(profile: string, request: FindRequest): Finding[] {
   try {
-    refuseUnenforced(loadProfile({ ...request, profile }));
+    const loaded = loadProfile({ ...request, profile });
+    refuseUnenforced(loaded);
+    checkAllowed(loaded);
     return [];
   } catch (thrown) {
     if (!(thrown instanceof CofferdamError)) throw thrown;

@@ -12,7 +12,9 @@ const assurances: Readonly<Record<Predicate['assurance'], string>> = {
 
 function egressText(egress: Predicate['egress']): string {
   if (isAbsent(egress)) return show(egress);
-  return `${egress.allowed} allowed, ${egress.denied} denied; host firewall ${egress.hostFirewall}`;
+  const { allowed, denied, hostFirewall, within } = egress;
+  const listed = within === undefined ? '' : `; profile lists ${printable(within.slice(0, 20).join(' '), 600)}`;
+  return `${allowed} allowed, ${denied} denied; host firewall ${hostFirewall}${listed}`;
 }
 
 function portLines({ ports }: Predicate): [string, string][] {

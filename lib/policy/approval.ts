@@ -4,6 +4,7 @@ import type { Clock, End } from './clock.ts';
 import { decide, type Principal } from './decide.ts';
 import { emptyPolicy, type PolicyEdit, readPatterns } from './edit.ts';
 import { parsePolicy } from './load.ts';
+import { outsideText } from './narrowing.ts';
 import { globalScope, type Policy, type Scope } from './policy.ts';
 import { scopeNames } from './schema.ts';
 
@@ -13,6 +14,8 @@ export interface Refused {
   readonly profile: string | null;
   readonly host: string;
   readonly port: number;
+  /** `profile`: no policy allows it, because the run's profile does not list it. */
+  readonly reason?: string | undefined;
 }
 
 /** Who asked, as decide() takes it. */
@@ -38,6 +41,7 @@ export function planApproval(
   end?: End,
 ): { readonly edit: PolicyEdit; readonly fault?: never } | { readonly fault: string } {
   const { host, port } = refused;
+  if (refused.reason === 'profile') return { fault: outsideText };
   const scope = scopeOf(refused);
   if (scope === undefined) return { fault: 'who asked has a name that no rule can have' };
   const inForce = policy ?? parsePolicy(emptyPolicy, '');

@@ -20,6 +20,8 @@ export type Reason =
   | 'port'
   /** A grant allowed it and has ended. */
   | 'ended'
+  /** The policy allows it, the run's profile does not list it (narrowing.ts). */
+  | 'profile'
   /** An address in place of a name. */
   | 'address'
   /** No host name, or no port. */

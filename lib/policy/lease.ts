@@ -5,7 +5,7 @@ import { listIfPresent, readTextIfPresent, writeFileAtomic } from '../base/files
 import { idPattern } from '../base/ids.ts';
 import type { Paths } from '../base/paths.ts';
 import { bootId, startTimeOf } from '../base/process.ts';
-import { flag, matching, nullable, object, oneOf, type Shape, type ShapeOf, text, whole } from '../base/shape.ts';
+import { flag, list, matching, nullable, object, oneOf, type Shape, type ShapeOf, text, whole } from '../base/shape.ts';
 
 const count = whole(0);
 const id = matching(idPattern);
@@ -19,6 +19,8 @@ const leaseShape = object({
   profile: text,
   /** `network.onDeny: ask`. */
   asks: flag,
+  /** `network.allow`; null: all that the policy allows. */
+  allow: nullable(list(text)),
   /** Name of the folder with the socket, which is mounted inside. */
   folder: matching(/^[0-9a-f]{16}$/),
   /** That of the start. */

@@ -25,7 +25,7 @@ limits:
 - **YAML.** One document of YAML 1.2, at most 1 MiB, without anchors, aliases and tags. An unknown key, a key that stands
   twice and a key without a value are errors with their line.
 - **\`extends\` may only tighten.** Maps merge; lists and single values replace. Numbers, sizes and durations may become
-  smaller; \`limits.idle\` and a digest pin may be added, never taken away; lists of mounts, hosts, services, ports and
+  smaller; \`limits.idle\`, \`network.allow\` and a digest pin may be added, never taken away; lists of mounts, hosts, services, ports and
   artifact paths may lose entries; a mount may go from rw to ro; \`workspace.mode\` may go from rw towards ro, copy,
   scratch; \`isolation\` from process to gvisor; \`network.mode\` towards none. Image name, engine, user, workdir, env, labels
   and description are free.

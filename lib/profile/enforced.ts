@@ -28,7 +28,6 @@ export const unenforced: readonly Unenforced[] = [
     asked: ({ limits }) => listed(Object.values(limits.io ?? {}).filter((bound) => bound !== undefined)),
   },
   { path: ['network', 'mode'], what: 'bridge', asked: ({ network }) => other(network.mode, 'none', 'proxy') },
-  { path: ['network', 'allow'], what: 'all of it', asked: ({ network }) => listed(network.allow) },
   { path: ['services'], what: 'all of it', asked: ({ services }) => listed(services) },
 ];
 

@@ -140,6 +140,9 @@ const environment = z
   )
   .default({});
 
+/** What one message of the way out has room for. */
+const mostAllowed = 200;
+
 const network = z
   .strictObject({
     mode: z
@@ -157,7 +160,14 @@ const network = z
     offlineEnv: environment.describe(
       'Environment variables with mode none only, such as those by which a package manager does not even try.',
     ),
-    allow: z.array(z.string().max(255)).max(10_000).default([]).describe('Host patterns, beside the policy.'),
+    allow: z
+      .array(z.string().max(255))
+      .min(1, 'must name a host; for none write mode: none')
+      .max(mostAllowed)
+      .optional()
+      .describe(
+        'Hosts that its runs may reach, of those that firewall.yaml allows; it adds none. Default: all that firewall.yaml allows.',
+      ),
     onDeny: z.enum(['fail', 'ask']).default('fail').describe('What a refused request does.'),
   })
   .prefault({})

@@ -52,6 +52,12 @@ const subset =
     return added === undefined ? undefined : `${show(added)} is not among those of the parent`;
   };
 
+/** Without a list there is no narrowing at all; with one, every entry is one of the parent's. */
+const narrower: Rule<readonly string[] | undefined> = (parent, child, profiles) => {
+  if (parent === undefined) return undefined;
+  return child === undefined ? 'the list is gone' : subset<string>((pattern) => pattern)(parent, child, profiles);
+};
+
 const pin: Rule<string | undefined> = (parent, child) => {
   if (parent === undefined || parent === child) return undefined;
   return child === undefined ? 'the pin is gone' : 'the pin is another one';
@@ -109,7 +115,7 @@ export const tightenRules: Rules<Profile> = {
     mode: inOrder(['none', 'proxy', 'bridge']),
     principal,
     offlineEnv: free,
-    allow: subset((pattern) => pattern),
+    allow: narrower,
     onDeny: inOrder(['fail', 'ask']),
   },
   services: subset(({ name, port }) => `${name} at port ${port}`),

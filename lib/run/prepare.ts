@@ -23,7 +23,7 @@ import { keptPlans } from './life/keptPlans.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import { type IndexInputs, trimPlans, writeIndex } from './planIndex.ts';
 import { findPrepared, quickKey } from './repeated.ts';
-import { checkWayOut, type LeaseWayOut, type OpenWayOut } from './wayOut.ts';
+import { checkAllowed, checkWayOut, type LeaseWayOut, type OpenWayOut } from './wayOut.ts';
 import { type CheckedWorkspace, checkWorkspace, parseWorkspace } from './workspace.ts';
 
 /** Who asks, where, with which folders. */
@@ -113,6 +113,7 @@ function judge(wish: PlanWish, { paths, uid, cwd }: Host): Judged {
   const asked = applyOverrides(loaded, { ...wish.overrides, workspace: mode }, ceiling);
   const profile = wish.image === undefined ? asked : { ...asked, image: { name: wish.image, digest: undefined } };
   refuseUnenforced({ ...loaded, profile });
+  checkAllowed(loaded);
   return { ceiling, loaded, profile };
 }
 

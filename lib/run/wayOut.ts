@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { CofferdamError, messageOf } from '../base/errors.ts';
 import type { InstalledImage } from '../image/find.ts';
 import { bridgePoint } from '../image/rootfs.ts';
+import { readNarrowing } from '../policy/narrowing.ts';
+import type { LoadedProfile } from '../profile/load.ts';
 import type { Profile } from '../profile/schema.ts';
 
 /** What of the host's own firewall is known: docs/firewall.md, "The second wall". */
@@ -25,6 +27,8 @@ export type OpenWayOut = (asked: {
   readonly profile: string;
   /** `network.onDeny: ask`. */
   readonly asks: boolean;
+  /** `network.allow`. */
+  readonly allow: readonly string[] | undefined;
 }) => Promise<OpenedWay>;
 
 /** The way out of a sandbox that lives on. */
@@ -47,6 +51,12 @@ export interface Egress {
   readonly hostFirewall: HostFirewall;
   readonly policy: string;
   readonly problem: string | undefined;
+}
+
+/** Throws CONFIG_INVALID, with file and line, for a host in `network.allow` that is none. */
+export function checkAllowed({ profile, where }: Pick<LoadedProfile, 'profile' | 'where'>): void {
+  const { fault } = readNarrowing(profile.network.allow);
+  if (fault !== undefined) throw new CofferdamError('CONFIG_INVALID', `${where(['network', 'allow'])}  ${fault}`);
 }
 
 /** Throws NOT_YET_ENFORCED when whoever runs this opens no ways out, IMAGE_UNSAFE for an image without the place for it. */
@@ -74,9 +84,9 @@ export async function openWay(
   run: string,
   openWayOut: OpenWayOut | undefined,
 ): Promise<OpenedWay | undefined> {
-  const { mode, principal, onDeny } = profile.network;
+  const { mode, principal, onDeny, allow } = profile.network;
   if (mode !== 'proxy') return undefined;
-  return openWayOut?.({ run, tool: principal, profile: profileName, asks: onDeny === 'ask' });
+  return openWayOut?.({ run, tool: principal, profile: profileName, asks: onDeny === 'ask', allow });
 }
 
 /** The same of a sandbox that lives on. */
@@ -85,11 +95,11 @@ export async function leaseWay(
   run: string,
   leaseWayOut: LeaseWayOut | undefined,
 ): Promise<LeasedWay | undefined> {
-  const { mode, principal, onDeny } = profile.network;
+  const { mode, principal, onDeny, allow } = profile.network;
   if (mode !== 'proxy') return undefined;
   if (leaseWayOut === undefined)
     throw new CofferdamError('NOT_YET_ENFORCED', 'network.mode: not yet enforced here (proxy)');
-  return leaseWayOut({ run, tool: principal, profile: profileName, asks: onDeny === 'ask' });
+  return leaseWayOut({ run, tool: principal, profile: profileName, asks: onDeny === 'ask', allow });
 }
 
 /** Closes it. Never throws: the program has run, and that its counts are lost does not unmake the result. */

@@ -95,6 +95,23 @@ test('explain says allow or deny, the rule, the file and the line', async (t) =>
   });
 });
 
+test('explain knows what a profile itself lists', async (t) => {
+  const { file, run } = makeWorld(t);
+  writeFileSync(file, 'global: {allow: [a.example, b.example]}\n', { mode: 0o600 });
+  const profiles = join(dirname(file), 'profiles');
+  mkdirSync(profiles, { mode: 0o755 });
+  const profile = 'image: {name: base-tools}\nnetwork: {mode: proxy, allow: [b.example, c.example]}\n';
+  writeFileSync(join(profiles, 'mine.yaml'), profile, { mode: 0o644 });
+  const ask = async (...words: string[]) => (await run({}, 'explain', ...words)).out;
+  t.match(await ask('a.example'), /^allow /, 'control');
+  t.match(await ask('--profile', 'mine', 'a.example'), /^deny .*\n {2}the profile of the run does not list it/);
+  t.match(await ask('--profile', 'mine', 'b.example'), /^allow /);
+  t.match(await ask('--profile', 'mine', 'c.example'), /^deny .*\n {2}no rule allows it/, 'it adds none');
+  t.match(await ask('--profile', 'theirs', 'a.example'), /^allow /, 'a profile that is not here');
+  writeFileSync(join(profiles, 'mine.yaml'), profile.replace('c.example', '127.0.0.1'), { mode: 0o644 });
+  await t.rejects(run({}, 'explain', '--profile', 'mine', 'b.example'), { code: 'CONFIG_INVALID' });
+});
+
 test('the command that would allow it is for a person’s terminal alone', async (t) => {
   const { file, run } = makeWorld(t);
   writeFileSync(file, 'global: {deny: [no.example]}\n', { mode: 0o600 });

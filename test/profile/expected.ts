@@ -92,11 +92,14 @@ export const bad: Record<string, Expected> = {
   ],
   'loosens-network': ['PROFILE_LOOSENS', 'loosens-network.yaml:3:3  network.mode: proxy is looser than none'],
   'not-yet-network': ['NOT_YET_ENFORCED', 'not-yet-network.yaml:2:3  network.mode: not yet enforced (bridge)'],
-  'not-yet-allow': ['NOT_YET_ENFORCED', 'not-yet-allow.yaml:2:3  network.allow: not yet enforced (1 listed)'],
+  'network-allow-empty': [
+    'CONFIG_INVALID',
+    'network-allow-empty.yaml:3:3  network.allow: must name a host; for none write mode: none',
+  ],
   'not-yet-two': [
     'NOT_YET_ENFORCED',
     'not-yet-two.yaml:2:3  network.mode: not yet enforced (bridge)',
-    'not-yet-two.yaml:3:3  network.allow: not yet enforced (1 listed)',
+    'not-yet-two.yaml:3:1  services: not yet enforced (1 listed)',
   ],
   'not-yet-task': ['NOT_YET_ENFORCED', 'not-yet-task.yaml:1:13  workspace.mode: not yet enforced (task)'],
   'not-yet-io': ['NOT_YET_ENFORCED', 'not-yet-io.yaml:2:3  limits.io: not yet enforced (1 listed)'],

@@ -54,6 +54,8 @@ const cases: readonly (readonly [string, ProfileFile, ProfileFile, boolean])[] =
   ['network.principal', { network: { mode: 'proxy', principal: 'a' } }, { network: { principal: 'b' } }, false],
   ['network.allow', { network: { allow: ['a.example'] } }, { network: { allow: ['b.example'] } }, true],
   ['network.allow', { network: { allow: ['a.example', 'b.example'] } }, { network: { allow: ['b.example'] } }, false],
+  ['network.allow', { network: { allow: ['a.example'] } }, {}, true],
+  ['network.allow', {}, { network: { allow: ['a.example'] } }, false],
   ['network.onDeny', {}, { network: { onDeny: 'ask' } }, true],
   ['services', {}, { services: [{ name: 'llm', port: 8080 }] }, true],
   ['services', { services: [{ name: 'llm', port: 8080 }] }, { services: [{ name: 'llm', port: 8081 }] }, true],

@@ -157,7 +157,9 @@ function describePolicy(egress: Egress | undefined, facts: PlanFacts | Absent): 
 function describeEgress(egress: Egress | undefined, facts: PlanFacts | Absent): Predicate['egress'] {
   if (egress !== undefined) {
     const { allowed, denied, hostFirewall, problem } = egress;
-    return problem === undefined ? { allowed, denied, hostFirewall } : { absent: problem };
+    const within = isAbsent(facts) ? undefined : facts.inputs.profile.resolved.network.allow;
+    if (problem !== undefined) return { absent: problem };
+    return { allowed, denied, hostFirewall, ...(within === undefined ? {} : { within }) };
   }
   if (isAbsent(facts)) return facts;
   return hasWayOut(facts) ? { absent: unknownWay } : { allowed: 0, denied: 0, hostFirewall: 'absent' };

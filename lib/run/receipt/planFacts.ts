@@ -19,7 +19,7 @@ const inputsSchema = z.object({
     name: z.string(),
     resolved: z.looseObject({
       limits: z.object({ timeout: z.int().min(1), enforce: z.enum(['strict', 'best-effort']).default('strict') }),
-      network: z.object({ mode: z.string() }),
+      network: z.object({ mode: z.string(), allow: z.array(z.string()).optional() }),
       workspace: z.object({ mode: z.string() }),
       // Plans of before there were any have none.
       ports: z.array(z.unknown()).default([]),

@@ -90,7 +90,13 @@ const predicate = z.strictObject({
     absent,
   ]),
   egress: z.union([
-    z.strictObject({ allowed: count, denied: count, hostFirewall: z.enum(['verified', 'drifted', 'absent']) }),
+    z.strictObject({
+      allowed: count,
+      denied: count,
+      hostFirewall: z.enum(['verified', 'drifted', 'absent']),
+      /** network.allow, where the profile has it: the run reached none but these. */
+      within: z.array(z.string()).max(200).optional(),
+    }),
     absent,
   ]),
   /** Ports of the host that led into the sandbox, and where they were bound. Receipts of before they were recorded say nothing. */

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CofferdamError } from '../../base/errors.ts';
 import type { Limits } from '../../policy/limits.ts';
+import type { Narrowing } from '../../policy/narrowing.ts';
 import type { Used } from './bounds.ts';
 import type { Numbers, RunIdentity } from './header.ts';
 import type { AskAbout, Target } from './hold.ts';
@@ -27,6 +28,10 @@ export interface BridgedRun {
   readonly limits: Limits;
   /** The id of a request, which the proxy prints where it refuses it; undefined: of what could not be read. */
   readonly nameRequest: (target: Target | undefined) => string;
+  /** `network.allow` of its profile: a request for anything else goes nowhere. */
+  readonly within: Narrowing;
+  /** Told of such a request. */
+  readonly onOutside: (target: Target | undefined, request: string) => void;
   /** `network.onDeny: ask`: told where each connection's first request leads, which waits until it settles. */
   readonly ask?: AskAbout | undefined;
   /** Its folder is mounted in a sandbox that outlives us: it stays when the bridge is closed, for the next one to listen in. */

@@ -20,7 +20,7 @@ const silentMs = 60_000;
 
 /** Where a request line leads: `CONNECT HOST:PORT`, or a method and `http://HOST[:PORT]/…`. Undefined for everything else. */
 export function readRequestTarget(line: string): Target | undefined {
-  const [, method, uri] = /^([A-Z]{1,20}) (\S{1,4096}) HTTP\/1\.[01]$/.exec(line) ?? [];
+  const [, method, uri] = /^([A-Z]{1,20}) ([\x21-\x7e]{1,8192}) HTTP\/1\.[01]$/.exec(line) ?? [];
   if (method === undefined || uri === undefined) return undefined;
   const authority = method === 'CONNECT' ? uri : /^http:\/\/([^/?#]*)/i.exec(uri)?.[1];
   const [, host, port] = /^(.+?)(?::([0-9]{1,5}))?$/.exec(authority ?? '') ?? [];

@@ -1,12 +1,14 @@
 // Owns the socket of one run: which connections are taken, which are refused and how, and ending all of them.
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Limits } from '../../policy/limits.ts';
-import { Bounds, type Excess } from './bounds.ts';
+import { isWithin } from '../../policy/narrowing.ts';
+import { outsideAnswer, type Refusal, refusalText } from './answers.ts';
+import { Bounds } from './bounds.ts';
 import type { BridgedRun, BridgeSummary, Upstream } from './bridge.ts';
 import { chunkBytes, readBuffer } from './chunks.ts';
 import { Connection } from './connection.ts';
 import { encodeHeader, type RunIdentity } from './header.ts';
-import { holdFirst } from './hold.ts';
+import { type AskAbout, holdFirst, type Target } from './hold.ts';
 
 export interface DoorRequest {
   readonly run: BridgedRun;
@@ -22,22 +24,6 @@ const idleMs = 15 * 60_000;
 /** How long a refusal waits to be read, and how many may wait. */
 const refusalMs = 1000;
 const mostRefusals = 64;
-
-type Refusal = Excess | 'closed';
-
-const refusals: Readonly<Record<Refusal, readonly [string, string]>> = {
-  'at once': ['429 Too Many Requests', 'too many connections of this sandbox are open'],
-  minute: ['429 Too Many Requests', 'the limits of this minute are reached'],
-  run: ['429 Too Many Requests', 'the limits of this run are reached'],
-  closed: ['503 Service Unavailable', 'the way out is closed'],
-};
-
-// Before anything of the guest's was read, so that nothing of it is answered: only that there is no way.
-function refusalText(refusal: Refusal): string {
-  const [status, why] = refusals[refusal];
-  const body = `${why}\n`;
-  return `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
-}
 
 export class RunDoor {
   readonly run: BridgedRun;
@@ -85,20 +71,38 @@ export class RunDoor {
     else this.refuse(client, excess);
   }
 
+  // Of a run whose profile lists hosts nothing else goes on, and what cannot be read is something else.
+  private isOutside(target: Target | undefined): boolean {
+    const { within } = this.run;
+    return within !== undefined && (target === undefined || !isWithin(within, target.host, target.port));
+  }
+
   private hold(client: Socket): void {
     this.held++;
-    holdFirst(client, this.run.ask, this.closing.signal).then((held) => {
+    const { ask, nameRequest, onOutside } = this.run;
+    const askOf = ask === undefined ? undefined : this.askWithin(ask);
+    holdFirst(client, askOf, this.closing.signal).then((held) => {
       this.held--;
       // The proxy may be another one by now: it is the one that enforces the answer.
       const upstream = this.request.upstream();
-      if (held !== undefined && upstream !== undefined) {
-        this.join(client, upstream, this.run.nameRequest(held.target)).begin(held.bytes, held.ended);
+      const request = nameRequest(held?.target);
+      if (held !== undefined && upstream !== undefined && !this.isOutside(held.target)) {
+        this.join(client, upstream, request).begin(held.bytes, held.ended);
         return;
       }
       this.bounds.disconnect();
       if (held === undefined) client.destroy();
-      else this.refuse(client, 'closed');
+      else if (upstream === undefined) this.refuse(client, 'closed');
+      else {
+        onOutside(held.target, request);
+        this.answer(client, outsideAnswer(request));
+      }
     });
+  }
+
+  // Nobody's answer lets out what the profile does not list.
+  private askWithin(ask: AskAbout): AskAbout {
+    return async (target, signal) => (this.isOutside(target) ? undefined : ask(target, signal));
   }
 
   private join(client: Socket, { address, port, numbers }: Upstream, request: string): Connection {
@@ -125,6 +129,10 @@ export class RunDoor {
 
   private refuse(client: Socket, refusal: Refusal): void {
     this.refused++;
+    this.answer(client, refusalText(refusal));
+  }
+
+  private answer(client: Socket, text: string): void {
     client.on('error', () => undefined);
     if (this.refusing.size >= mostRefusals) {
       client.destroy();
@@ -136,7 +144,7 @@ export class RunDoor {
       clearTimeout(late);
       this.refusing.delete(client);
     });
-    client.end(refusalText(refusal));
+    client.end(text);
     // Read and forgotten: closing with bytes unread would take the answer back.
     client.resume();
   }

@@ -88,8 +88,8 @@ export class ControlServer {
     const { way, leased } = ways;
     switch (request.do) {
       case 'run': {
-        const { id, tool, profile, asks } = request;
-        const opening = await way.open({ run: id, tool: tool ?? undefined, profile, asks });
+        const { id, tool, profile, asks, allow } = request;
+        const opening = await way.open({ run: id, tool: tool ?? undefined, profile, asks, allow: allow ?? undefined });
         opened.add(id);
         return opening;
       }

@@ -7,7 +7,7 @@ import { bootId, startTimeOf } from '../../base/process.ts';
 import { type Lease, listLeases, readLease, type UsedWay, writeLease, writeUsedWay } from '../../policy/lease.ts';
 import { type Holder, makeHold, watchHold } from './holder.ts';
 import type { EgressSummary } from './protocol.ts';
-import type { WayKeeper } from './wayKeeper.ts';
+import type { AskedWay, WayKeeper } from './wayKeeper.ts';
 
 export interface LeasedWaysOptions {
   /** Of the leases. It exists. */
@@ -23,7 +23,7 @@ export interface LeasedWaysOptions {
 }
 
 /** What a lease is asked for with. */
-export type AskedLease = Pick<Lease, 'run' | 'tool' | 'profile' | 'asks' | 'hostFirewall'>;
+export type AskedLease = Pick<Lease, 'run' | 'tool' | 'profile' | 'asks' | 'allow' | 'hostFirewall'>;
 
 interface Held {
   readonly lease: Lease;
@@ -37,6 +37,10 @@ const interrupted = 'the daemon of the way out ended in between: what was let ou
 
 function ourselves(): Lease['daemon'] {
   return { pid: process.pid, started: startTimeOf(process.pid) ?? '', boot: bootId() };
+}
+
+function wayOf({ run, tool, profile, asks, allow }: AskedLease): AskedWay {
+  return { run, tool: tool ?? undefined, profile, asks, allow: allow ?? undefined, stays: true };
 }
 
 export class LeasedWays {
@@ -72,13 +76,13 @@ export class LeasedWays {
    * WayKeeper.open.
    */
   async open(asked: AskedLease): Promise<{ readonly folder: string; readonly policy: string; readonly hold: string }> {
-    const { run, tool, profile, asks } = asked;
+    const { run } = asked;
     const place = join(this.options.folder, run);
     if (this.held.has(run) || existsSync(place))
       throw new CofferdamError('ID_IN_USE', `the run ${run} has a way out already`);
     // One of an earlier run of this id would be taken for this one's.
     rmSync(this.options.usedFile(run), { force: true });
-    const opened = await this.options.way.open({ run, tool: tool ?? undefined, profile, asks, stays: true });
+    const opened = await this.options.way.open(wayOf(asked));
     try {
       mkdirSync(place, { mode: 0o700 });
       await makeHold(this.holdOf(run));
@@ -151,7 +155,7 @@ export class LeasedWays {
   private async restoreOne(run: string): Promise<void> {
     const lease = readLease(this.options.folder, run);
     if (lease === undefined) throw new Error('its lease was never written');
-    const { tool, profile, asks, folder, policy, hostFirewall } = lease;
+    const { folder, policy, hostFirewall } = lease;
     const probe = watchHold(this.holdOf(run), () => undefined);
     const lives = probe.isHeld();
     probe.close();
@@ -164,7 +168,7 @@ export class LeasedWays {
     }
     const ours = { ...lease, daemon: ourselves() };
     writeLease(this.options.folder, ours);
-    await this.options.way.open({ run, tool: tool ?? undefined, profile, asks, stays: true }, folder);
+    await this.options.way.open(wayOf(lease), folder);
     this.watch(ours, true);
     // It ended before we watched: of that the kernel tells nothing more.
     if (!this.isHeld(run)) await this.end(run);

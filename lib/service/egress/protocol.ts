@@ -17,6 +17,8 @@ const asked = {
   profile: z.string().min(1).max(128),
   /** `network.onDeny: ask`. */
   asks: z.boolean(),
+  /** `network.allow` of the profile; null: all that the policy allows. */
+  allow: z.array(z.string().max(255)).min(1).max(200).nullable(),
 };
 
 export const requestSchema = z.discriminatedUnion('do', [

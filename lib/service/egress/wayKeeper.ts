@@ -1,14 +1,16 @@
 // Owns the ways out of one caller's runs: they come and go, each with its socket, its counts and its held requests.
+import { CofferdamError } from '../../base/errors.ts';
 import { readClock } from '../../policy/clock.ts';
 import { appliesTo } from '../../policy/decide.ts';
 import { decideLimits, type Limits } from '../../policy/limits.ts';
 import type { PolicySource } from '../../policy/load.ts';
+import { readNarrowing } from '../../policy/narrowing.ts';
 import { type Approvals, leastApprovals, type Policy } from '../../policy/policy.ts';
 import { type Bridge, type BridgedRun, type BridgeOptions, startBridge } from '../bridge/bridge.ts';
 import type { AskAbout, Target } from '../bridge/hold.ts';
 import { type Gate, openGate } from '../requests/gate.ts';
 import { openRequestStore, type RequestStore } from '../requests/store.ts';
-import type { AccessEntry } from '../squid/accessLog.ts';
+import { type AccessEntry, outsideEntry } from '../squid/accessLog.ts';
 import { grantAsked } from './autoGrant.ts';
 import { accessLog, type EgressFolders } from './folders.ts';
 import { Ledger } from './ledger.ts';
@@ -29,6 +31,8 @@ export interface WayOptions {
 export interface AskedWay extends Pick<BridgedRun, 'run' | 'tool' | 'profile' | 'stays'> {
   /** `network.onDeny: ask`. */
   readonly asks: boolean;
+  /** `network.allow` of the profile. */
+  readonly allow: readonly string[] | undefined;
 }
 
 /** Between the end of a run's connections and what the proxy logs of them. */
@@ -96,11 +100,11 @@ export class WayKeeper implements ProxyUser {
   }
 
   /**
-   * Opens the way of a run; `known` is the folder of one that is opened again. Throws what the policy or the proxy stops it with, and
-   * ID_IN_USE.
+   * Opens the way of a run; `known` is the folder of one that is opened again. Throws VALUE_INVALID for what is no host in `allow`, what
+   * the policy or the proxy stops it with, and ID_IN_USE.
    */
   async open(
-    { asks, ...asked }: AskedWay,
+    { asks, allow, ...asked }: AskedWay,
     known?: string,
   ): Promise<{ readonly folder: string; readonly policy: string }> {
     await this.refresh();
@@ -109,7 +113,11 @@ export class WayKeeper implements ProxyUser {
     const ask: AskAbout = (target, signal) => this.gate.ask({ run: id, tool, profile, ...target, signal });
     const nameRequest = (target: Target | undefined) =>
       this.store.nameOf({ run: id, tool, profile, host: target?.host ?? '', port: target?.port ?? 0 });
-    const run = { ...asked, limits: limitsOf(adopted.policy, asked), nameRequest, ...(asks ? { ask } : {}) };
+    const read = readNarrowing(allow);
+    if (read.fault !== undefined) throw new CofferdamError('VALUE_INVALID', read.fault);
+    const onOutside = (target: Target | undefined, request: string) => this.add(outsideEntry(asked, target, request));
+    const limits = limitsOf(adopted.policy, asked);
+    const run = { ...asked, limits, within: read.narrowing, nameRequest, onOutside, ...(asks ? { ask } : {}) };
     const { folder } = await this.bridge.addRun(run, known);
     this.runs.set(run.run, run);
     this.ledger.begin(run.run);

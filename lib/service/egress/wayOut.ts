@@ -35,6 +35,8 @@ export interface WayOutRequest {
   readonly profile: string;
   /** Whether a refused request waits for a person's answer: `network.onDeny: ask`. */
   readonly asks: boolean;
+  /** The profile's own list of hosts, of which alone the policy may allow any: `network.allow`. Undefined: it has none. */
+  readonly allow: readonly string[] | undefined;
 }
 
 export interface OpenWayOut {
@@ -58,6 +60,10 @@ export interface LeasedWayOut extends Pick<OpenWayOut, 'folder'> {
 
 /** Of this many tries one must meet a daemon that is not just ending for want of work. */
 const tries = 3;
+
+function askedWay({ run, tool, profile, asks, allow }: WayOutRequest) {
+  return { id: run, tool: tool ?? null, profile, asks, allow: allow === undefined ? null : [...allow] };
+}
 
 function checkTool(tool: string | undefined): void {
   if (tool === undefined || scopeNames.tool.safeParse(tool).success) return;
@@ -92,11 +98,11 @@ async function endWay(daemon: EgressConnection, run: string): Promise<EgressSumm
  * what is no tool, FIREWALL_DRIFT, POLICY_MISSING and all that a policy is refused with, PROXY_MISSING, PROXY_FAILED, ID_IN_USE.
  */
 export async function openWayOut(caller: WayOutCaller, request: WayOutRequest): Promise<OpenWayOut> {
-  const { tool, run, profile, asks } = request;
+  const { tool, run } = request;
   checkTool(tool);
   const { paths, uid } = caller;
   const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
-  const asked = { do: 'run', id: run, tool: tool ?? null, profile, asks } as const;
+  const asked = { do: 'run', ...askedWay(request) } as const;
   const { daemon, opened } = await askDaemon(caller, asked, openedSchema);
   return { ...opened, hostFirewall, close: () => endWay(daemon, run) };
 }
@@ -106,11 +112,11 @@ export async function openWayOut(caller: WayOutCaller, request: WayOutRequest): 
  * openWayOut. Throws the same.
  */
 export async function leaseWayOut(caller: WayOutCaller, request: WayOutRequest): Promise<LeasedWayOut> {
-  const { tool, run, profile, asks } = request;
+  const { tool, run } = request;
   checkTool(tool);
   const { paths, uid } = caller;
   const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
-  const asked = { do: 'lease', id: run, tool: tool ?? null, profile, asks, hostFirewall } as const;
+  const asked = { do: 'lease', ...askedWay(request), hostFirewall } as const;
   const { daemon, opened } = await askDaemon(caller, asked, leasedSchema);
   const { folder, hold } = opened;
   return { folder, hold, leave: () => daemon.close(), close: () => endWay(daemon, run) };

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { idPattern } from '../../base/ids.ts';
 
-/** Why it was denied: what the policy says, or (`proxy`) the proxy, of a name that the policy allows. */
-export const denialReasons = ['rule', 'unlisted', 'port', 'ended', 'address', 'malformed', 'proxy'] as const;
+/** Why it was denied: what the policy says, the run's profile, or (`proxy`) the proxy, of a name that the policy allows. */
+export const denialReasons = ['rule', 'unlisted', 'port', 'ended', 'address', 'malformed', 'profile', 'proxy'] as const;
 export type DenialReason = (typeof denialReasons)[number];
 
 const id = z.string().regex(idPattern);

@@ -2,6 +2,7 @@
 import { idPattern } from '../../base/ids.ts';
 import type { Clock } from '../../policy/clock.ts';
 import { decide } from '../../policy/decide.ts';
+import { outsideText } from '../../policy/narrowing.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { EgressEntry } from '../../policy/replay.ts';
 import type { Denial, Recorded, RequestStore } from './store.ts';
@@ -29,6 +30,7 @@ export function explainDenial(run: string, entry: LoggedRequest, policy: Policy,
   const { result, reason, text, rule } = decide(policy, principal, host, port, clock);
   const id = idPattern.test(entry.request ?? '') ? (entry.request ?? undefined) : undefined;
   const asked = { id, run, ...principal, host, port };
+  if (entry.reason === 'profile') return { ...asked, reason: 'profile', text: outsideText, where: undefined };
   if (result === 'deny') return { ...asked, reason, text, where: rule?.where };
   const why = proxyReasons[entry.reason ?? ''] ?? 'the policy allows the name; the proxy refused what was sent';
   return { ...asked, reason: 'proxy', text: why, where: undefined };

@@ -18,7 +18,7 @@ export interface AccessEntry {
   /** 0 where the request had none that could be read. */
   readonly port: number;
   readonly result: 'allow' | 'deny';
-  /** Why: a word of lib/firewall/squid/decision.ts; `malformed`; `protocol`: no TLS in a tunnel. */
+  /** Why: a word of lib/firewall/squid/decision.ts; `malformed`; `protocol`: no TLS in a tunnel; `profile`: the bridge's. */
   readonly reason: string;
   readonly status: number;
   readonly squid: string;
@@ -32,6 +32,21 @@ export interface AccessEntry {
   readonly bytesIn: number;
   /** Duration. */
   readonly ms: number;
+}
+
+/** The entry of a request that the bridge itself refused: outside of what its run's profile lists. */
+export function outsideEntry(
+  { run, tool, profile }: { readonly run: string; readonly tool: string | undefined; readonly profile: string },
+  target: { readonly host: string; readonly port: number } | undefined,
+  request: string,
+): AccessEntry {
+  return {
+    time: Date.now(),
+    ...{ run, tool: tool ?? null, profile, connection: 0, request, method: '' },
+    ...{ host: (target?.host ?? '').slice(0, mostText), port: target?.port ?? 0 },
+    ...{ result: 'deny', reason: 'profile', status: 403, squid: '', error: null, server: null, sni: null },
+    ...{ bytesOut: 0, bytesIn: 0, ms: 0 },
+  };
 }
 
 /** Longer lines are not read: Squid takes 64 KiB of headers, and the log has few parts of them. */

@@ -1,8 +1,10 @@
 // Tests the bridge between clients of ours and a proxy of ours: whose name a connection goes by, both ends, and its bounds.
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'tap';
-import { addRun, ample, ask, closed, echo, hold, makeBridge, nameRequest, numbers, startProxy } from './scene.ts';
+import { readNarrowing } from '../../../lib/policy/narrowing.ts';
+import type { Target } from '../../../lib/service/bridge/hold.ts';
+import { addRun, ample, ask, closed, echo, hold, makeBridge, numbers, startProxy, usual } from './scene.ts';
 
 const address = '127.0.0.1' as const;
 const refused = (status: number) => new RegExp(`^HTTP/1\\.1 ${status} `);
@@ -26,7 +28,7 @@ test('a connection goes to the proxy under the name of its run, whatever the gue
       [226, 'q0'],
     ]),
   );
-  const other = await bridge.addRun({ run: 'run-2', tool: undefined, profile: 'mine', limits: ample, nameRequest });
+  const other = await bridge.addRun({ run: 'run-2', tool: undefined, profile: 'mine', limits: ample, ...usual });
   await ask(`${other.folder}/proxy.sock`, 'GET http://a.example:8080/ HTTP/1.1\r\n\r\n');
   t.match(proxy.seen[1]?.header.source, /^fd65:6772:6573:0:0:/, 'what the policy does not name is 0');
   t.same(
@@ -165,4 +167,61 @@ test('cuts all connections of a run whose bytes are used up, and takes no other'
   t.match(await ask(path, 'x'), refused(429));
   const used = bridge.removeRun('run-1');
   t.ok((used?.bytesOut ?? 0) <= (1 << 20) + 65_536, 'no more than one read beyond');
+});
+
+test('refuses a run whose profile lists hosts everything else, unasked, and what cannot be read', async (t) => {
+  const bridge = makeBridge(t);
+  const proxy = await startProxy(t, echo);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  const read = readNarrowing(['one.example', '*.two.example:8443']);
+  const outside: unknown[] = [];
+  const run = {
+    ...usual,
+    ...{ run: 'run-1', tool: undefined, profile: 'mine', limits: ample },
+    within: 'narrowing' in read ? read.narrowing : [],
+    onOutside: (target: Target | undefined, request: string) => outside.push([target?.host, request]),
+    ask: async () => t.fail('nobody is asked'),
+  };
+  const path = join((await bridge.addRun({ ...run, ask: undefined })).folder, 'proxy.sock');
+  const asking = join((await bridge.addRun({ ...run, run: 'run-2' })).folder, 'proxy.sock');
+  const inside = [
+    'CONNECT one.example:443',
+    'CONNECT ONE.example.:443',
+    'GET http://one.example/x',
+    'CONNECT a.two.example:8443',
+  ];
+  for (const line of inside) {
+    const sent = `${line} HTTP/1.1\r\n\r\n`;
+    t.equal(await ask(path, sent), sent, `control: ${line}`);
+  }
+  const before = proxy.seen.length;
+  const others = [
+    ...['CONNECT two.example:443', 'CONNECT one.example:22', 'CONNECT two.example:8443', 'CONNECT a.one.example:443'],
+    ...['GET http://two.example/ ', 'GET http://one.example@two.example/', 'GET http://two.example\\@one.example/'],
+    ...['GET http://one.example:80:81/', 'GET http://one%2eexample/', 'GET /x', 'GET ftp://one.example/', 'OPTIONS *'],
+    ...['CONNECT [::1]:443', 'CONNECT http://one.example:443', ' GET http://one.example/', 'GET  http://one.example/'],
+    ...[
+      'GET\thttp://one.example/',
+      'GET http://one.example/ x',
+      '\r\nGET http://one.example/',
+      'GET http://one.example/\n',
+    ],
+    ...['GET http://\u00f6ne.example/', 'GET http://one.example\u0000.two.example/', 'get http://one.example/'],
+  ];
+  for (const line of others)
+    for (const to of [path, asking]) {
+      const said = await ask(
+        to,
+        Buffer.from(`${line} HTTP/1.1\r\n\r\nGET http://one.example/ HTTP/1.1\r\n\r\n`, 'latin1'),
+      );
+      t.match(
+        said,
+        /^HTTP\/1\.1 403 Forbidden\r\n[\s\S]*\r\nX-Cofferdam-Request: (q[0-9]+)\r\n\r\nrequest \1: refused on its way out\n$/,
+        JSON.stringify(line),
+      );
+    }
+  t.equal(proxy.seen.length, before, 'the proxy has not heard of any');
+  t.equal(outside.length, 2 * others.length);
+  t.same(outside[0], ['two.example', 'q443']);
+  t.match(bridge.removeRun('run-1'), { refused: 0 });
 });

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type AskAbout, readRequestTarget, type Target } from '../../../lib/service/bridge/hold.ts';
-import { ample, echo, makeBridge, nameRequest, numbers, ask as send, startProxy } from './scene.ts';
+import { ample, echo, makeBridge, numbers, ask as send, startProxy, usual } from './scene.ts';
 
 test('the first line says where a request leads', (t) => {
   const targets: Readonly<Record<string, Target | undefined>> = {
@@ -20,6 +20,9 @@ test('the first line says where a request leads', (t) => {
     'connect a.example:443 HTTP/1.1': undefined,
     'CONNECT a.example:443 HTTP/2': undefined,
     'CONNECT  a.example:443 HTTP/1.1': undefined,
+    'GET http://a.example/\u00a0 HTTP/1.1': undefined,
+    'GET http://a.example/\nX: HTTP/1.1': undefined,
+    ' GET http://a.example/ HTTP/1.1': undefined,
     'CONNECT :443 HTTP/1.1': undefined,
     '': undefined,
   };
@@ -32,7 +35,7 @@ async function holding(t: Test, ask: AskAbout) {
   const proxy = await startProxy(t, echo);
   const upstream = { address: '127.0.0.1', port: proxy.port, numbers } as const;
   bridge.switchTo(upstream);
-  const { folder } = await bridge.addRun({ run: 'r1', tool: undefined, profile: 'p', limits: ample, ask, nameRequest });
+  const { folder } = await bridge.addRun({ run: 'r1', tool: undefined, profile: 'p', limits: ample, ask, ...usual });
   return { bridge, proxy, upstream, path: join(folder, 'proxy.sock') };
 }
 
@@ -112,7 +115,7 @@ test('held connections count as open ones', async (t) => {
     count++;
     return new Promise((done) => signal.addEventListener('abort', done));
   };
-  const run = { run: 'r1', tool: undefined, profile: 'p', limits: { ...ample, atOnce: 2 }, ask, nameRequest };
+  const run = { run: 'r1', tool: undefined, profile: 'p', limits: { ...ample, atOnce: 2 }, ask, ...usual };
   const path = join((await bridge.addRun(run)).folder, 'proxy.sock');
   for (const socket of [open(t, path), open(t, path)]) socket.write(request);
   for (let i = 0; i < 200 && count < 2; i++) await new Promise((done) => setTimeout(done, 10));

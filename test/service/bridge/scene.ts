@@ -107,8 +107,11 @@ export const numbers = { tools: new Map([['web.search@v1', 2]]), profiles: new M
 /** Ids for tests: `qPORT`, `q0` for what is no request. */
 export const nameRequest = (target: Target | undefined): string => `q${target?.port ?? 0}`;
 
+/** What else a run of the tests has. */
+export const usual = { nameRequest, within: undefined, onOutside: () => undefined };
+
 export async function addRun(bridge: Bridge, run: string, limits: Limits = ample): Promise<string> {
-  const { folder } = await bridge.addRun({ run, tool: 'web.search@v1', profile: 'python-tools', limits, nameRequest });
+  const { folder } = await bridge.addRun({ run, tool: 'web.search@v1', profile: 'python-tools', limits, ...usual });
   return join(folder, 'proxy.sock');
 }
 

@@ -67,7 +67,10 @@ function setScene(t: Test): LeaseScene {
       return daemon;
     },
     lease: (id = run) =>
-      leaseWayOut({ paths, uid, env: {} }, { run: id, tool: 'web.search@v1', profile: 'base-tools', asks: false }),
+      leaseWayOut(
+        { paths, uid, env: {} },
+        { run: id, tool: 'web.search@v1', profile: 'base-tools', asks: false, allow: undefined },
+      ),
     left: () => [folders.runs, folders.leases].flatMap((folder) => readdirSync(folder)),
   };
 }

@@ -117,6 +117,7 @@ test('a denial is recorded with what the policy says about it, an allowance is n
     { port: 22, host: 'a.example' },
     { host: '127.1' },
     { host: 'a.example' },
+    { host: 'a.example', port: 80, reason: 'profile' },
   ])
     t.ok(recordDenial(store, { ...entry, ...more }, policy, clock));
   t.same(
@@ -127,6 +128,28 @@ test('a denial is recorded with what the policy says about it, an allowance is n
       ['port', 'f.yaml:2:11'],
       ['address', null],
       ['proxy', null],
+      ['profile', null],
     ],
+  );
+});
+
+test('a request has the id that the guest has read, and one that stands for nothing else', async (t) => {
+  const { store, read } = makeStore(t);
+  const id = store.nameOf(denial);
+  t.equal(store.nameOf({ ...denial, host: 'A.example.' }), id, 'the same each time');
+  t.not(store.nameOf({ ...denial, port: 80 }), id);
+  t.not(store.nameOf({ ...denial, run: 'r2' }), id);
+  t.equal(store.deny({ ...denial, id })?.id, id);
+  t.equal(store.deny(denial)?.id, id);
+  const other = store.deny({ ...denial, host: 'b.example', id });
+  t.not(other?.id, id, 'where the proxy read another host');
+  t.equal(
+    store.deny({ ...denial, host: 'c.example', id: 'q1' })?.id,
+    'q1',
+    'what it logged is what the guest has read',
+  );
+  t.same(
+    (await read()).map(({ host }) => host),
+    ['a.example', 'b.example', 'c.example'],
   );
 });
