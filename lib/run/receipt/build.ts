@@ -4,6 +4,7 @@ import type { PublishedPort } from '../ports/publish.ts';
 import { type Artifact, type RunRecord, signalOf, statusOf } from '../result.ts';
 import type { SetAside } from '../setAside.ts';
 import type { Egress } from '../wayOut.ts';
+import { describeEgress, describePolicy, describePorts } from './network.ts';
 import type { PlanFacts } from './planFacts.ts';
 import { type Absent, isAbsent, type Predicate, predicateType, type Statement, statementType } from './statement.ts';
 
@@ -57,8 +58,6 @@ export interface StatementInput {
 }
 
 const shortWay = 'the run took the short way, or whoever started it was gone: this was not recorded';
-const unknownWay = 'whoever started the run was gone: what the proxy let out stands in egress/access.log';
-const unknownPorts = 'whoever started it was gone: the ports of its profile stand in ports.yaml by their names';
 const mostListed = 1000;
 
 function sha256(text: string): string {
@@ -144,34 +143,6 @@ function describeWorkspace(details: RunDetails | undefined, facts: PlanFacts | A
   return mode === 'scratch' ? { mode, setAsideCount: 0, setAside: [] } : { absent: shortWay };
 }
 
-function hasWayOut(facts: PlanFacts | Absent): boolean {
-  return !isAbsent(facts) && facts.inputs.profile.resolved.network.mode !== 'none';
-}
-
-function describePolicy(egress: Egress | undefined, facts: PlanFacts | Absent): Predicate['digests']['policy'] {
-  if (egress !== undefined) return { sha256: egress.policy.replace(/^sha256:/, '') };
-  if (isAbsent(facts)) return facts;
-  return { absent: hasWayOut(facts) ? unknownWay : 'no policy applies: the network is none' };
-}
-
-function describeEgress(egress: Egress | undefined, facts: PlanFacts | Absent): Predicate['egress'] {
-  if (egress !== undefined) {
-    const { allowed, denied, hostFirewall, problem } = egress;
-    const within = isAbsent(facts) ? undefined : facts.inputs.profile.resolved.network.allow;
-    if (problem !== undefined) return { absent: problem };
-    return { allowed, denied, hostFirewall, ...(within === undefined ? {} : { within }) };
-  }
-  if (isAbsent(facts)) return facts;
-  return hasWayOut(facts) ? { absent: unknownWay } : { allowed: 0, denied: 0, hostFirewall: 'absent' };
-}
-
-function describePorts(details: RunDetails | undefined, facts: PlanFacts | Absent): Predicate['ports'] {
-  if (details !== undefined)
-    return details.ports.map(({ name, address, port, container }) => ({ name, address, port, container }));
-  if (isAbsent(facts)) return facts;
-  return facts.inputs.profile.resolved.ports.length === 0 ? [] : { absent: unknownPorts };
-}
-
 function describeDigests(
   ended: Ended,
   details: RunDetails | undefined,
@@ -241,7 +212,7 @@ export function buildStatement(input: StatementInput): Statement {
       timeoutMs: details === undefined ? { absent: shortWay } : details.timeoutMs,
       workspace: describeWorkspace(details, facts),
       egress: describeEgress(egress, facts),
-      ports: describePorts(details, facts),
+      ports: describePorts(details?.ports, facts),
       times: describeTimes(ended, now),
       result: describeResult(ended),
       runtime: describeRuntime(details, facts),

@@ -21,6 +21,7 @@ import { readUsedWay, usedWayFile } from '../../../lib/policy/lease.ts';
 import { startDaemon } from '../../../lib/service/egress/daemon.ts';
 import { type EgressFolders, egressFolders } from '../../../lib/service/egress/folders.ts';
 import { askStatus, leaseWayOut } from '../../../lib/service/egress/wayOut.ts';
+import { readRequests } from '../../../lib/service/requests/requests.ts';
 import { install, until } from '../../system/scene.ts';
 
 const uid = process.getuid?.() ?? -1;
@@ -31,7 +32,7 @@ interface LeaseScene {
   readonly folders: EgressFolders;
   /** A daemon in this process; it ends with the test. */
   begin(idleMs?: number): Promise<Awaited<ReturnType<typeof startDaemon>>>;
-  lease(id?: string): ReturnType<typeof leaseWayOut>;
+  lease(id?: string, allow?: readonly string[]): ReturnType<typeof leaseWayOut>;
   /** What of ways is there. */
   left(): string[];
 }
@@ -66,10 +67,10 @@ function setScene(t: Test): LeaseScene {
       });
       return daemon;
     },
-    lease: (id = run) =>
+    lease: (id = run, allow) =>
       leaseWayOut(
         { paths, uid, env: {} },
-        { run: id, tool: 'web.search@v1', profile: 'base-tools', asks: false, allow: undefined },
+        { run: id, tool: 'web.search@v1', profile: 'base-tools', asks: false, allow },
       ),
     left: () => [folders.runs, folders.leases].flatMap((folder) => readdirSync(folder)),
   };
@@ -94,6 +95,43 @@ function answers(path: string): Promise<boolean> {
     socket.on('connect', () => socket.destroy());
   });
 }
+
+/** All that comes back for a request. */
+function say(path: string, line: string): Promise<string> {
+  return new Promise((done, fail) => {
+    let text = '';
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.on('error', fail).on('close', () => done(text));
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('end', () => socket.end()).write(`${line} HTTP/1.1\r\n\r\n`);
+  });
+}
+
+test('what the profile lists holds for a way that is opened again, too', async (t) => {
+  const scene = setScene(t);
+  const first = await scene.begin();
+  const { folder, hold: file, leave } = await scene.lease(run, ['listed.example.org']);
+  const release = hold(t, file);
+  leave();
+  const path = join(folder, 'proxy.sock');
+  t.match(await say(path, 'CONNECT example.org:443'), /^HTTP\/1\.1 403 /);
+  first.close();
+  await first.ended;
+  await scene.begin();
+  t.match(await say(path, 'CONNECT example.org:443'), /^HTTP\/1\.1 403 /);
+  t.match(await say(path, 'CONNECT listed.example.org:443'), /^HTTP\/1\.1 403 /, 'control: of this the policy decides');
+  const denied = async () => [...(await readRequests(scene.folders.logs, Date.now())).byId.values()];
+  let reasons: string[] = [];
+  for (let look = 0; look < 250 && reasons.length < 3; look++) {
+    reasons = (await denied()).map(({ host, reason }) => `${host} ${reason}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  t.same(reasons, ['example.org profile', 'example.org profile', 'listed.example.org unlisted']);
+  release();
+  t.ok(await until(() => scene.left().length === 0));
+});
 
 test('a way that somebody holds outlives whoever opened it, and the daemon, in the same folder', async (t) => {
   const scene = setScene(t);
