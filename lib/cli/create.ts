@@ -90,7 +90,7 @@ export function createSandboxCommand(context: CliContext): Command {
     .option('--pids <number>', 'processes and threads')
     .option('--engine <name>', 'engine; it must be one that keeps sandboxes')
     .option('--isolation <tier>', 'gvisor: a kernel of its own in user space, by runsc')
-    .option('--network <mode>', 'none, or proxy: what firewall.yaml allows may be reached (crun)')
+    .option('--network <mode>', 'none, or proxy: what firewall.yaml allows may be reached')
     .option('--tool <id>', 'whose egress rules apply beside those of the profile, such as web.search@v1')
     .passThroughOptions()
     .addHelpText('after', examples)

@@ -139,6 +139,37 @@ export async function showKilled(t: Test, engine: WayEngine): Promise<void> {
   t.ok(await isLeftAlone(engine, id), `nothing is left: ${way.scene.traces(id).join('; ')}`);
 }
 
+/** One that lives on: its way lasts as long as it does, and a killed daemon leaves none until the next. */
+export async function showLiving(t: Test, engine: WayEngine): Promise<void> {
+  const { way, chosen, options = [] } = engine;
+  way.writePolicy(onlyOne);
+  const name = newId();
+  t.teardown(() => way.sandbox('rm', '-f', name));
+  const exec = (script: string) => way.sandbox('exec', name, '--', 'sh', '-c', script);
+  const make = ['create', ...chosen, '-p', 'base-tools', '--name', name, '--start', ...way.options, ...options];
+  const made = await way.sandbox(...make);
+  t.equal(made.status, 0, made.stderr);
+  const first = await exec(`${curl(one)}; ${curl(two)}; ${around}; true`);
+  t.equal(first.stdout.trim(), word, first.stderr);
+  t.match(first.stderr, /response 403/);
+  t.match(first.stderr, /curl: \(7\)/, 'there is no direct way');
+  process.kill((await way.status())?.pid ?? -1, 'SIGKILL');
+  t.equal((await exec(`${curl(one)}; ${around}; true`)).stdout, '', 'nothing leaves without a daemon');
+  t.equal((await way.sandbox('start', name)).status, 0);
+  const again = await exec(curl(one));
+  t.equal(again.stdout.trim(), word, `the next one opens it again: ${again.stderr}`);
+  t.equal((await way.sandbox('stop', name)).status, 0);
+  const [found] = JSON.parse((await way.sandbox('inspect', name)).stdout) as { run: string }[];
+  const id = found?.run ?? '';
+  t.ok(await isLeftAlone(engine, id), `nothing is left: ${way.scene.traces(id).join('; ')}`);
+  t.equal((await way.sandbox('start', name)).status, 0);
+  t.equal((await exec(curl(one))).stdout.trim(), word, 'control');
+  const [live] = JSON.parse((await way.sandbox('inspect', name)).stdout) as { state: { pid: number } }[];
+  process.kill(live?.state.pid ?? -1, 'SIGKILL');
+  t.ok(await until(() => readdirSync(way.folders.runs).length === 0, 30), 'it ends with its supervisor');
+  t.equal((await way.sandbox('gc')).status, 0);
+}
+
 /** Checks of verify that may be skipped are those that the engine lacks; all others hold. */
 export async function showVerify(t: Test, { way, chosen }: WayEngine): Promise<void> {
   way.writePolicy(onlyOne);
@@ -167,5 +198,6 @@ export async function showWayOut(t: Test, engine: WayEngine): Promise<void> {
   await t.test('two at once have each their own socket', (u) => showOwnSocket(u, engine));
   await t.test('without the proxy nothing leaves', (u) => showDeath(u, engine));
   await t.test('SIGKILL leaves nothing', (u) => showKilled(u, engine));
+  await t.test('one that lives on has a way as long as it lives', (u) => showLiving(u, engine));
   await t.test('every check of verify holds', (u) => showVerify(u, engine));
 }

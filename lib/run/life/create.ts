@@ -104,11 +104,6 @@ function refuseUnfit({ plan, profile }: Prepared): void {
     });
   }
   life.refuse?.(profile);
-  if (profile.network.mode !== 'none' && plan.engine.name !== 'crun') {
-    throw new CofferdamError('ENGINE_CANNOT', `network.mode: ${plan.engine.name} keeps no sandbox with a way out`, {
-      remedy: 'use --engine crun; or for one command: sandbox run --network proxy',
-    });
-  }
 }
 
 /**

@@ -1,8 +1,9 @@
 // Tests the way out of sandboxes that live on, with real packets: it lasts as long as its sandbox, whatever becomes of whoever opened it.
 import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import tap, { type Test, test } from 'tap';
+import { runFolders } from '../../../lib/run/folders.ts';
 import { addresses } from '../../firewall/world.ts';
 import { install, newId, sandboxFile, until } from '../../system/scene.ts';
 import { word } from './offers.ts';
@@ -24,6 +25,7 @@ interface Described {
   } | null;
   readonly id: string;
   readonly run: string;
+  readonly starts: number;
   readonly network: { readonly mode: string; readonly tool: string | null };
   readonly state: { readonly status: string; readonly pid: number };
 }
@@ -220,18 +222,62 @@ testAsBoth('a way ends with its supervisor, however that ends', async (t, way) =
   t.same((await way.status())?.runs, []);
 });
 
-test('refuses what has no policy, an engine without a way, and a tool that is none; nothing is left of it', async (t) => {
+test('a guest that ends its forwarder loses its own way alone, and commands still enter its program', async (t) => {
+  const way = await makeWayScene(t);
+  way.writePolicy(onlyOne);
+  const name = await live(t, way);
+  const other = await live(t, way);
+  // An orphan becomes a child of init, and the forwarder goes: init's first child is the program still.
+  const script = `(setsid sleep 300 </dev/null >/dev/null 2>&1 &); readlink /proc/2/exe; tr '\\0' ' ' </proc/2/cmdline; kill -9 3`;
+  t.match((await exec(way, name, script)).stdout, /sleep infinity/, 'the program is process 2');
+  const { run } = await inspect(way, name);
+  const folder = join(runFolders(way.scene.paths).runs, run);
+  for (const made of ['entrance', 'enter']) rmSync(join(folder, made), { recursive: true });
+  const ended = await exec(way, name, `echo entered; ${curl(one)}`);
+  t.match(ended, { stdout: 'entered\n', stderr: /curl: \(7\)/ });
+  const { pid } = JSON.parse(readFileSync(join(folder, 'enter', run, 'status'), 'utf8')) as { pid: number };
+  t.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^NSpid:\t[0-9]+\t2$/m);
+  t.equal((await exec(way, other, curl(one))).stdout.trim(), word, 'control');
+});
+
+testAsBoth('SIGKILL of start in its middle leaves a sandbox with its way, or neither', async (t, way) => {
+  way.writePolicy(onlyOne);
+  const name = await live(t, way);
+  const { records } = runFolders(way.scene.paths);
+  const { leases } = way.folders;
+  for (const reached of [
+    (run: string) => existsSync(join(leases, run)),
+    (run: string) => existsSync(join(leases, run, 'lease.json')),
+    (run: string) => existsSync(join(records, run)),
+  ]) {
+    t.equal((await way.sandbox('stop', name)).status, 0);
+    t.same(left(way), []);
+    const { id, starts } = await inspect(way, name);
+    const run = `${id}-${starts + 1}`;
+    const starting = way.start('start', name);
+    t.ok(await until(() => reached(run)), run);
+    starting.child.kill('SIGKILL');
+    await starting.ended;
+    // The launcher may still be on its way.
+    const settled = async () => {
+      const { state } = await inspect(way, name);
+      return state.status === 'running' ? left(way).length === 2 : left(way).length === 0;
+    };
+    let ok = false;
+    for (let look = 0; look < 100 && !ok; look++) ok = await settled();
+    t.ok(ok, left(way).join());
+    t.equal((await way.sandbox('start', name)).status, 0);
+    t.equal((await exec(way, name, curl(one))).stdout.trim(), word);
+  }
+});
+
+test('refuses what has no policy, and a tool that is none; nothing is left of it', async (t) => {
   const way = await makeWayScene(t);
   way.removePolicy();
   const create = (...words: string[]) => way.sandbox('create', '-p', 'base-tools', '--network', 'proxy', ...words);
   const missing = await create('--start');
   t.match(missing, { status: 125, stdout: '', stderr: /there is no policy/ });
   way.writePolicy(onlyOne);
-  t.match(await create('--engine', 'podman'), {
-    status: 125,
-    stdout: '',
-    stderr: /network\.mode: podman keeps no sandbox/,
-  });
   t.match(await create('--tool', 'No Tool', '--start'), { status: 2, stdout: '' });
   t.equal((await way.sandbox('ps', '-aq')).stdout, '');
   t.equal((await create('--start')).status, 0, 'control');
