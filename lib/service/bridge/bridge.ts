@@ -119,7 +119,12 @@ class Doors implements Bridge {
       chmodSync(path, 0o666);
       chmodSync(folder, passed ? 0o711 : 0o755);
     } catch (cause) {
-      this.removeRun(run.run);
+      if (known === undefined) this.removeRun(run.run);
+      else {
+        // Mounted already: another may listen there later.
+        door.close();
+        this.doors.delete(run.run);
+      }
       throw cause;
     }
     return { folder: join(shown, name) };

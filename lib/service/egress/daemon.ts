@@ -5,9 +5,9 @@ import { CofferdamError } from '../../base/errors.ts';
 import { takeFileLock } from '../../base/lock.ts';
 import type { Paths } from '../../base/paths.ts';
 import { policySourceOf } from '../../firewall/policySource.ts';
-import { followWall } from '../../firewall/wall.ts';
+import { followWall, requireWall } from '../../firewall/wall.ts';
 import { readClock } from '../../policy/clock.ts';
-import { usedWayFile } from '../../policy/lease.ts';
+import { listLeases, usedWayFile } from '../../policy/lease.ts';
 import { loadHostConfig } from '../../profile/hostConfig.ts';
 import { findSquid } from '../squid/binary.ts';
 import { startSquid } from '../squid/generation.ts';
@@ -75,12 +75,22 @@ class Service implements Daemon {
   /** From here on it answers at `control`. Throws what stops the policy from being enforced. */
   async begin(control: string): Promise<void> {
     await this.way.refresh();
-    await this.leased.restore();
+    await this.restore();
     await this.control.listen(control, 0o600, { way: this.way, leased: this.leased });
     this.rest();
+    void followWall(this.wall(), this.following.signal, (state) => this.proxy.setWall(state));
+  }
+
+  private wall(): Parameters<typeof requireWall>[0] {
     const { paths, uid } = this.options;
-    const request = { places: wallPlaces(paths), uid, clock: readClock };
-    void followWall(request, this.following.signal, (state) => this.proxy.setWall(state));
+    return { places: wallPlaces(paths), uid, clock: readClock };
+  }
+
+  // Whoever asks for a way has looked at the wall; those that are opened again nobody has.
+  private async restore(): Promise<void> {
+    if (listLeases(egressFolders(this.options.paths).leases).length === 0) return;
+    await requireWall(this.wall());
+    await this.leased.restore();
   }
 
   // Again from the start whenever somebody comes or goes.

@@ -143,33 +143,54 @@ export class LeasedWays {
   /** Opens those again that a predecessor left and somebody holds still, in their folders; ends the others. */
   async restore(): Promise<void> {
     for (const run of listLeases(this.options.folder)) {
-      try {
-        await this.restoreOne(run);
-      } catch (error) {
-        this.options.say(`${run} stays without a way out: ${messageOf(error)}`);
-        this.forget(run);
-      }
+      const lease = this.readWhole(run);
+      if (lease === undefined) this.forget(run);
+      else if (this.isAbandoned(run)) this.bury(lease);
+      else await this.openAgain(lease);
     }
   }
 
-  private async restoreOne(run: string): Promise<void> {
-    const lease = readLease(this.options.folder, run);
-    if (lease === undefined) throw new Error('its lease was never written');
-    const { folder, policy, hostFirewall } = lease;
-    const probe = watchHold(this.holdOf(run), () => undefined);
-    const lives = probe.isHeld();
-    probe.close();
-    if (!lives) {
-      const nothing = { allowed: 0, denied: 0, bytesOut: 0, bytesIn: 0 };
-      this.record(run, { ...nothing, policy, hostFirewall, problem: interrupted });
-      rmSync(join(this.options.runs, folder), { recursive: true, force: true });
-      this.forget(run);
+  private readWhole(run: string): Lease | undefined {
+    try {
+      return readLease(this.options.folder, run);
+    } catch (error) {
+      this.options.say(`the way out of ${run} is given up: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  private isAbandoned(run: string): boolean {
+    try {
+      const holder = watchHold(this.holdOf(run), () => undefined);
+      const held = holder.isHeld();
+      holder.close();
+      return !held;
+    } catch {
+      // Killed before it was made.
+      return true;
+    }
+  }
+
+  private bury({ run, folder, policy, hostFirewall }: Lease): void {
+    const nothing = { allowed: 0, denied: 0, bytesOut: 0, bytesIn: 0 };
+    this.record(run, { ...nothing, policy, hostFirewall, problem: interrupted });
+    rmSync(join(this.options.runs, folder), { recursive: true, force: true });
+    this.forget(run);
+  }
+
+  private async openAgain(lease: Lease): Promise<void> {
+    const { run, folder } = lease;
+    const ours = { ...lease, daemon: ourselves() };
+    try {
+      await this.options.way.open(wayOf(lease), folder);
+      writeLease(this.options.folder, ours);
+      this.watch(ours, true);
+    } catch (error) {
+      // The lease stays as it was, for the next daemon; a way that nobody watches does not.
+      await this.options.way.end(run);
+      this.options.say(`${run} stays without a way out: ${messageOf(error)}`);
       return;
     }
-    const ours = { ...lease, daemon: ourselves() };
-    writeLease(this.options.folder, ours);
-    await this.options.way.open(wayOf(lease), folder);
-    this.watch(ours, true);
     // It ended before we watched: of that the kernel tells nothing more.
     if (!this.isHeld(run)) await this.end(run);
   }
