@@ -53,8 +53,9 @@ function cannot(field: string, why: string): CofferdamError {
 
 function parentsOf(cgroups: CgroupParents): string[] {
   const lacking = controllers.find((controller) => parentOf(cgroups, controller) === undefined);
-  if (lacking !== undefined)
-    throw cannot('limits', 'its containers are bounded by the control groups of the run, and there are none');
+  // v2 has not been proven.
+  if (cgroups.version !== 1 || lacking !== undefined)
+    throw cannot('limits', 'its containers are bounded by the control groups v1 of the run, and there are none');
   return cgroups.folders.map(({ path }) => path);
 }
 
@@ -95,7 +96,6 @@ function command(input: EngineInput, { nerdctl }: EngineSettings): EngineCommand
     nerdctl: found.path,
     crun: requireTool('crun', 'crun'),
     sh: requireTool('sh', 'dash'),
-    setpriv: requireTool('setpriv', 'util-linux'),
     setsid: requireTool('setsid', 'util-linux'),
     unshare: requireTool('unshare', 'util-linux'),
     nsenter: requireTool('nsenter', 'util-linux'),

@@ -126,7 +126,7 @@ export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine
     if (!(await isGone(id))) throw new Error(`the run left: ${scene.traces(id).join(', ')} ${await containersOf(id)}`);
     return ended;
   };
-  const watch = new RegExp(`^process .*(${engine}-watch|${engine} .* rm --force) `);
+  const watch = new RegExp(`^process .*(${engine}-watch|${engine} .* (?:rm --force|run --name)) `);
   return {
     scene: {
       ...scene,

@@ -7,7 +7,6 @@ type Tool =
   | 'crun'
   | 'sh'
   | 'env'
-  | 'setpriv'
   | 'setsid'
   | 'nsenter'
   | 'mkdir'

@@ -58,7 +58,13 @@ start)
 	${tools.rm} -f "$run_dir/${ownFolder}/started"
 	tell 'crun did not start the program' "$run_dir/log"
 	;;
-*) exec ${crun} "$@" ;;
+*)
+	${crun} "$@" && exit 0
+	[ ! -e "crun/$id/status" ] || exit 1
+	# The run took its state away meanwhile. The shim keeps a container for ever that it is not told to be gone in these words.
+	[ "$6" != delete ] || exit 0
+	tell 'container does not exist' "$log"
+	;;
 esac
 pid_file=''
 while [ $# -gt 1 ]; do

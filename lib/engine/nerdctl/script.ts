@@ -48,8 +48,10 @@ watch=$!
 exec 6<&-
 
 # The guest's streams are ours, which the runtime takes from us; these are the client's own.
-${tools.setpriv} --pdeathsig KILL ${renderClient(input)} </dev/null >"$own/said" 2>&1 5>&- &
+# Whoever kills us does not kill the client, which would leave a shim of containerd's for ever: the watch ends the program, and so it.
+${tools.setsid} ${renderClient(input)} </dev/null >"$own/said" 2>&1 5>&- &
 client=$!
+echo "$client" >&5
 # Before the program runs there is nobody to tell.
 # shellcheck disable=SC2317 # the trap calls it
 stop() {

@@ -9,7 +9,7 @@ import { renderRuntime } from '../../../lib/engine/nerdctl/runtime.ts';
 import { renderRun } from '../../../lib/engine/nerdctl/script.ts';
 import { matchGolden } from '../../golden.ts';
 
-const names = 'nerdctl crun sh env setpriv setsid nsenter mkdir mkfifo ln sleep cat rm rmdir'.split(' ');
+const names = 'nerdctl crun sh env setsid nsenter mkdir mkfifo ln sleep cat rm rmdir'.split(' ');
 const tools = Object.fromEntries(names.map((name) => [name, `/usr/bin/${name}`])) as NerdctlScript['tools'];
 const script: NerdctlScript = {
   tools,
@@ -105,6 +105,17 @@ test('a start is noted for the script that waits for it', async (t) => {
   t.equal(failed.exitCode, 1);
   t.notOk(existsSync(join(failed.folder, ownFolder, 'started')));
   t.match(readFileSync(join(failed.folder, 'log'), 'utf8'), /crun did not start the program/);
+});
+
+test('a container whose state goes while crun looks for it is gone', async (t) => {
+  const crun = 'echo crun fails >&2\nexit 1';
+  t.equal((await callRuntime(t, { bundle: ours, command: ['delete', 'container'], crun })).exitCode, 0);
+  const { exitCode, log } = await callRuntime(t, { bundle: ours, command: ['kill', 'container', '9'], crun });
+  t.equal(exitCode, 1);
+  t.match(log(), /container does not exist/);
+  const state = 'mkdir -p crun.state/x; : >crun.state/x/status; rm crun; ln -s crun.state crun; exit 1';
+  const stays = await callRuntime(t, { bundle: ours, command: ['delete', 'container'], crun: state });
+  t.equal(stays.exitCode, 1, 'control: one that is there stays, and the failure is told');
 });
 
 test('a container of a run that is over is gone, whoever asks', async (t) => {

@@ -31,7 +31,8 @@ watch=$!
 exec 6<&-
 
 # The guest's streams are ours, which the runtime takes from us; these are the client's own.
-/usr/bin/setpriv --pdeathsig KILL /usr/bin/nerdctl --address /run/containerd/containerd.sock --namespace cofferdam --data-root /run/cofferdam/nerdctl/containers/"$name" run --name "$name" --label cofferdam.records=/run/cofferdam/records \
+# Whoever kills us does not kill the client, which would leave a shim of containerd's for ever: the watch ends the program, and so it.
+/usr/bin/setsid /usr/bin/nerdctl --address /run/containerd/containerd.sock --namespace cofferdam --data-root /run/cofferdam/nerdctl/containers/"$name" run --name "$name" --label cofferdam.records=/run/cofferdam/records \
 	--cidfile /run/cofferdam/nerdctl/containers/"$name"/cid \
 	--rm \
 	--pull never \
@@ -41,6 +42,7 @@ exec 6<&-
 	--runtime /plan/nerdctl-runtime \
 	--rootfs /image/rootfs </dev/null >"$own/said" 2>&1 5>&- &
 client=$!
+echo "$client" >&5
 # Before the program runs there is nobody to tell.
 # shellcheck disable=SC2317 # the trap calls it
 stop() {

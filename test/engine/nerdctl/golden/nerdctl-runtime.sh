@@ -50,7 +50,13 @@ start)
 	/usr/bin/rm -f "$run_dir/nerdctl/started"
 	tell 'crun did not start the program' "$run_dir/log"
 	;;
-*) exec /usr/bin/crun --cgroup-manager=disabled "$@" ;;
+*)
+	/usr/bin/crun --cgroup-manager=disabled "$@" && exit 0
+	[ ! -e "crun/$id/status" ] || exit 1
+	# The run took its state away meanwhile. The shim keeps a container for ever that it is not told to be gone in these words.
+	[ "$6" != delete ] || exit 0
+	tell 'container does not exist' "$log"
+	;;
 esac
 pid_file=''
 while [ $# -gt 1 ]; do

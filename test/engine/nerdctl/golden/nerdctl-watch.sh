@@ -3,21 +3,33 @@
 set -eu
 name=$1
 shift
-word=''
-read -r word || :
-# end_rest LEAF...: without a process of ours, and without the daemon: it works when neither can be had. Pid 0 is of another pid namespace.
-end_rest() {
+word='' client=''
+while read -r word; do
+	[ "$word" != ended ] || break
+	client=$word
+done
+# kill_rest LEAF...: without a process of ours, and without the daemon: it works when neither can be had. Pid 0 is of another pid namespace.
+kill_rest() {
 	for leaf; do
 		while read -r pid; do
 			[ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null || :
 		done 2>/dev/null <"$leaf/cgroup.procs" || :
 	done
-	# A container that was being made when its maker was killed may come a moment later.
-	/usr/bin/nerdctl --address /run/containerd/containerd.sock --namespace cofferdam --data-root /run/cofferdam/nerdctl/containers/"$name" rm --force --volumes "$name" >/dev/null 2>&1 || :
-	/usr/bin/sleep 0.3
 }
 if [ "$word" != ended ]; then
-	for _ in 1 2 3; do end_rest "$@"; done
+	# A client that is about to end takes its container along; ten seconds.
+	tries=0
+	while [ -n "$client" ] && [ "$tries" -lt 100 ] && kill -0 "$client" 2>/dev/null; do
+		kill_rest "$@"
+		tries=$((tries + 1))
+		/usr/bin/sleep 0.1
+	done
+	for _ in 1 2 3; do
+		kill_rest "$@"
+		# A container that was being made when its maker was killed may come a moment later.
+		/usr/bin/nerdctl --address /run/containerd/containerd.sock --namespace cofferdam --data-root /run/cofferdam/nerdctl/containers/"$name" rm --force --volumes "$name" >/dev/null 2>&1 || :
+		/usr/bin/sleep 0.3
+	done
 fi
 
 # Here, because nobody who ends the run kills us half-way.
