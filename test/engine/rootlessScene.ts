@@ -80,7 +80,8 @@ export async function startRootless(): Promise<RootlessScene> {
     home,
     daemon,
     containers: join(data, 'containers'),
-    processes: () => inNamespace(readlinkSync(`/proc/${kitPid()}/ns/user`)),
+    // One that has ended and waits for its parent has no command line.
+    processes: () => inNamespace(readlinkSync(`/proc/${kitPid()}/ns/user`)).filter((command) => command !== ''),
     nerdctl,
     kit,
     kitPid,
