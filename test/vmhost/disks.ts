@@ -26,6 +26,7 @@ const packages = [
   ...packageNames(false),
   'dbus',
   'dbus-user-session',
+  'iproute2',
   'kmod',
   'libpam-systemd',
   'libstdc++6',
@@ -159,7 +160,7 @@ export async function payloadDisk(work: string, images: readonly string[]): Prom
     mkdirSync(dirname(join(tree, to)), { recursive: true });
     return runTool('cp', ['-a', from, join(tree, to)]);
   };
-  for (const name of ['bin', 'lib', 'dist', 'profiles', 'images', 'systemd', 'package.json'])
+  for (const name of ['bin', 'lib', 'dist', 'profiles', 'images', 'nftables', 'systemd', 'package.json'])
     await take(join(install, name), `cofferdam/${name}`);
   await take(join(install, node), `cofferdam/${node}`);
   for (const name of runtimePackages())

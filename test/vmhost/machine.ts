@@ -78,9 +78,9 @@ async function boot(wish: Boot): Promise<Report[]> {
 
 /**
  * Boots, lets the guest do its work, turns the machine off and boots it again; gives the reports of both. Throws with the
- * console's end when it did not come to its end.
+ * console's end when it did not come to its end. `part` is which of the guest's cases: `all` of sandboxes, or `egress`.
  */
-export async function runGuest(env: Readonly<Record<string, string>>, cache: string): Promise<Report[]> {
+export async function runGuest(env: Readonly<Record<string, string>>, cache: string, part = 'all'): Promise<Report[]> {
   const disks = await hostDisks(cache, env);
   const { kernel } = disks;
   const work = mkdtempSync(join(tmpdir(), 'cofferdam-vmhost-'));
@@ -88,9 +88,21 @@ export async function runGuest(env: Readonly<Record<string, string>>, cache: str
     const payload = await payloadDisk(work, images);
     const root = join(work, 'root.ext4');
     await runTool('cp', ['--reflink=auto', '--sparse=always', disks.root, root]);
-    const first = { kernel, root, payload, said: join(work, 'first'), word: 'cofferdam.test=first', seconds: 840 };
+    const first = {
+      kernel,
+      root,
+      payload,
+      said: join(work, 'first'),
+      word: `cofferdam.test=first cofferdam.part=${part}`,
+      seconds: part === 'egress' ? 1400 : 840,
+    };
     const reports = await boot(first);
-    const again = { ...first, said: join(work, 'again'), word: 'cofferdam.test=again', seconds: 300 };
+    const again = {
+      ...first,
+      said: join(work, 'again'),
+      word: `cofferdam.test=again cofferdam.part=${part}`,
+      seconds: part === 'egress' ? 600 : 300,
+    };
     return [...reports, ...(await boot(again))];
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -18,7 +18,11 @@ for image in /opt/images/*/; do
 	mount --bind "$image" "/var/lib/cofferdam/images/${image##*/}"
 done
 if grep -q cofferdam.test=again /proc/cmdline; then
-	$node /opt/guest/booted.ts booted
+	if grep -q cofferdam.part=egress /proc/cmdline; then
+		$node /opt/guest/egress.ts egress-again
+	else
+		$node /opt/guest/booted.ts booted
+	fi
 	report end again
 	exit
 fi
@@ -31,6 +35,11 @@ report again "$($sandbox setup --user plain | cut -d ' ' -f 1 | sort -u | tr '\n
 # What a login does; the session itself is opened by su below.
 loginctl enable-linger plain
 
+if grep -q cofferdam.part=egress /proc/cmdline; then
+	$node /opt/guest/egress.ts egress
+	report end egress
+	exit
+fi
 $node $main root &
 systemd-run --quiet --wait --pipe --collect --unit=worker --uid=worker --property='Delegate=cpu memory pids' \
 	--property=OOMPolicy=continue --setenv=HOME=/home/worker $node $main service &
