@@ -14,7 +14,7 @@ import { confineByDocker, lowerForDocker, ownFolder } from './docker/lower.ts';
 import { renderRun } from './docker/script.ts';
 import { crunEnter, crunSignal } from './enter.ts';
 import { namedSeccomp } from './flags/seccomp.ts';
-import { findInitInLeaf } from './inits.ts';
+import { findInitInLeaf, seekInit } from './inits.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
 import { readHostIds } from './subids.ts';
 import { findTool, requireTool } from './tools.ts';
@@ -86,7 +86,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     config: confined,
     appendsArguments: true,
     // What the groups bound is the guest alone: client and scripts are none of it.
-    supervision: ['--apart'],
+    supervision: ['--apart', ...seekInit],
     // The client would read the configuration of whoever runs it: another daemon, proxies for every container.
     env: ['HOME', 'DOCKER_CONFIG'].map((name) => ({ name, value: '/nonexistent' })),
     words: [tools.sh, `${planDirectory}/docker-run`, ...passed.map((name): ShellWord => [variable(name)])],

@@ -6,6 +6,9 @@ import { startTimeOf } from '../base/process.ts';
 import { initTarget } from '../spec/mounts.ts';
 import type { LiveRun } from './types.ts';
 
+/** Of the supervisor, where a sandbox's init is no child of what it starts: published ports lead to whoever is init in the run's group. */
+export const seekInit: readonly string[] = ['--init-in-group'];
+
 /** A process of the host, named for good. */
 export interface HostProcess {
   readonly pid: number;

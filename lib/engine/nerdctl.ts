@@ -6,6 +6,7 @@ import { controllers, parentOf } from './cgroup.ts';
 import { bundleForCrun, crunEngine, crunLife } from './crun.ts';
 import { renderWatch } from './daemon/watch.ts';
 import { protectionFlags } from './flags/process.ts';
+import { seekInit } from './inits.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
 import { clientEnv, clientOptions, containersFolder, inspectContainerd, type NerdctlClient } from './nerdctl/client.ts';
 import { client, type NerdctlScript, tidy } from './nerdctl/input.ts';
@@ -132,7 +133,7 @@ function command(input: EngineInput, { nerdctl }: EngineSettings): EngineCommand
     ...bundleForCrun({ spec: boundLater(spec), covers: input.covers }, false),
     appendsArguments: false,
     // What the groups bound is the guest alone: client and scripts are none of it.
-    supervision: ['--apart'],
+    supervision: ['--apart', ...seekInit],
     env: Object.entries(clientEnv).map(([name, value]) => ({ name, value })),
     words: [
       ...[...way, tools.sh, `${planDirectory}/nerdctl-run`],

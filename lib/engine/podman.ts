@@ -4,7 +4,7 @@ import { runTool } from '../base/exec.ts';
 import { crunEngine } from './crun.ts';
 import { crunEnter, crunSignal } from './enter.ts';
 import { engineSeccomp } from './flags/seccomp.ts';
-import { findInitInLeaf } from './inits.ts';
+import { findInitInLeaf, seekInit } from './inits.ts';
 import { engineCannot, refuseImpossible } from './matrix.ts';
 import { renderContainersConf, renderStorageConf } from './podman/config.ts';
 import { lowerSpec } from './podman/lower.ts';
@@ -76,6 +76,7 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
     // For what enters later (enter.ts); podman itself gets flags.
     writesConfig: true,
     appendsArguments: true,
+    supervision: seekInit,
     env: [],
     words: [...words, ...passed.map((name): ShellWord => [variable(name)])],
     files: {

@@ -124,7 +124,7 @@ testAsBoth('refuses what is not registered for the name, and says whose it is; n
     [['--publish', '19999:8000'], /cannot have 127\.0\.0\.1:19999: it is registered for theirs, owner bob/],
     [['--publish', 'theirs:8000'], /it is registered for theirs, owner bob/],
     [['--publish', '19998:8000'], /port 19998 of the host is not registered for base-tools\.8000/],
-    [['--publish', '8000', '--engine', 'podman'], /podman cannot enforce ports: .*; crun can/],
+    [['--publish', '8000', '--isolation', 'gvisor'], /runsc cannot enforce ports: /],
   ] as const;
   for (const [flags, text] of cases) {
     const { status, stdout, stderr } = await run(...flags);

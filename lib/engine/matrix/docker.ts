@@ -1,5 +1,5 @@
 // Owns what docker enforces: what its flags say, and what our gate checks before the program starts.
-import { type Cell, type EngineMatrix, noPorts, ours, type Refused } from './row.ts';
+import { type Cell, type EngineMatrix, ours, type Refused } from './row.ts';
 
 const flag = { by: 'flag' } as const;
 const gate = { by: 'flag, checked by our gate' } as const;
@@ -72,7 +72,7 @@ export const dockerMatrix: EngineMatrix = {
       },
     ],
   },
-  ports: noPorts,
+  ports: { by: 'supervisor, by the control group of the run; registry of ports' },
   'user namespace': { by: 'userns-remap of the daemon, checked by our gate' },
   'own host ids': {
     lacks: [

@@ -1,5 +1,5 @@
 // Owns what nerdctl enforces: what crun does, which a runtime of ours gives our own bundle; and what containerd cannot.
-import { type EngineMatrix, noPorts, ours } from './row.ts';
+import { type EngineMatrix, ours } from './row.ts';
 
 const spec = { by: 'spec, which our runtime gives crun' } as const;
 const leaf = { by: 'control group of the run; our runtime joins it' } as const;
@@ -32,7 +32,16 @@ export const nerdctlMatrix: EngineMatrix = {
   env: spec,
   'network.mode none': spec,
   'network.mode proxy': { by: 'spec, which our runtime gives crun; init, bridge, Squid' },
-  ports: noPorts,
+  ports: {
+    by: 'supervisor, by the control group of the run; registry of ports',
+    refuses: [
+      {
+        what: 'of a plain user',
+        why: 'the way into a sandbox below rootlesskit is not proven',
+        asked: ({ ports }, { callerUid }) => (callerUid !== 0 && ports.length > 0 ? 'ports' : undefined),
+      },
+    ],
+  },
   'user namespace': spec,
   'own host ids': { by: 'launch script, spec' },
   'plain-user callers': { by: "containerd of the caller's own, in rootlesskit; its ids and socket are compared" },

@@ -1,6 +1,6 @@
 // Owns what podman enforces: what its flags say, and what our script mounts before it starts.
 import { formatSize } from '../../base/units.ts';
-import { type EngineMatrix, noPorts, ours, type Refused } from './row.ts';
+import { type EngineMatrix, ours, type Refused } from './row.ts';
 
 /** podman's client and monitor live in the sandbox's own control group: what they need at the least. */
 const leastMemory = 96 * 1024 ** 2;
@@ -72,7 +72,7 @@ export const podmanMatrix: EngineMatrix = {
   env: { ...flag, lacks: [{ why: 'podman: the environment has HOSTNAME=sandbox, too', checks: ['leak.environment'] }] },
   'network.mode none': flag,
   'network.mode proxy': { by: 'flag; mount of our script, init, bridge, Squid' },
-  ports: noPorts,
+  ports: { by: 'supervisor, by the control group of the run; registry of ports' },
   'user namespace': flag,
   'own host ids': { by: 'launch script, flags' },
   'plain-user callers': { by: 'newuidmap' },

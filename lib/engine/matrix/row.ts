@@ -81,14 +81,3 @@ export const ours = {
   leaf: { by: 'control group of the run' },
   readBack: { by: 'launch script' },
 } as const satisfies Record<string, Cell>;
-
-/** For engines whose sandbox our supervisor is not the parent of, or that has no network namespace of the kernel. */
-export const noPorts: Cell = {
-  refuses: [
-    {
-      what: 'all of it',
-      why: 'the way in is a process of ours that joins the network namespace below its own runtime, which is proven with crun alone',
-      asked: ({ ports }) => (ports.length === 0 ? undefined : 'ports'),
-    },
-  ],
-};

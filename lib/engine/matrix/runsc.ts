@@ -1,6 +1,6 @@
 // Owns what gVisor enforces: the sentry, a kernel in user space, by the spec that it is given; and what it cannot.
 import { formatSize } from '../../base/units.ts';
-import { type EngineMatrix, noPorts, ours, type Refused } from './row.ts';
+import { type EngineMatrix, ours, type Refused } from './row.ts';
 
 /**
  * Sentry, gofer and runsc live in the sandbox's own control group: what they need at the least. Measured on 2 cores (ptrace): a
@@ -12,6 +12,12 @@ const leastPids = 128;
 const sentry = { by: 'sentry' } as const;
 const gofer = { by: 'sentry; gofer with the ids of the folder' } as const;
 const leaf = { by: 'control group of the run, sentry and gofer in it' } as const;
+
+const published: Refused = {
+  what: 'all of it',
+  why: 'the way in is a process of ours that joins the network namespace of the kernel, and its sandboxes have a network of their own kernel',
+  asked: ({ ports }) => (ports.length === 0 ? undefined : 'ports'),
+};
 
 /**
  * The gofer connects by path. A socket that others make in a folder of the host, and a path that the guest swaps meanwhile, would be
@@ -91,7 +97,7 @@ export const runscMatrix: EngineMatrix = {
     by: 'gofer, which leads to the socket and makes none; init, bridge, Squid',
     refuses: [writable],
   },
-  ports: noPorts,
+  ports: { refuses: [published] },
   'user namespace': { by: 'namespaces of our script, spec' },
   'own host ids': { by: 'launch script, namespaces of our script' },
   'plain-user callers': { by: 'newuidmap' },

@@ -18,6 +18,7 @@
 #include "children.h"
 #include "clock.h"
 #include "confine.h"
+#include "initof.h"
 #include "kernel.h"
 #include "pump.h"
 #include "say.h"
@@ -68,18 +69,18 @@ static bool is_child(pid_t parent, pid_t child)
 /*
  * Through a process that our init started: its program, where the first is not the way out's. Not init itself: a plain user has no
  * power over a process whose file cannot be read. The numbers were nobody else's meanwhile: each is still a child of
- * the one before, and the first is not reaped. errno says why the kernel let us in nowhere; 0: there was nothing to try.
+ * the one before, and the first is not reaped, or the only one of its kind in the group. errno says why the kernel let us in nowhere; 0: there was nothing to try.
  */
-static bool join_below(pid_t runtime, int runtime_end)
+static bool join_below(const struct options *options, pid_t runtime, int runtime_end)
 {
 	pid_t inside[MOST_CHILDREN];
-	const pid_t init = find_first_child(runtime);
+	const pid_t init = find_init(options, runtime);
 	const size_t count = init == 0 ? 0 : list_children(init, inside, MOST_CHILDREN);
 	int error = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const int found = open_pidfd(inside[i]);
-		const bool ours = found >= 0 && is_child(init, inside[i]) && find_first_child(runtime) == init &&
+		const bool ours = found >= 0 && is_child(init, inside[i]) && find_init(options, runtime) == init &&
 				  !has_ended(runtime_end);
 
 		if (ours && join(inside[i], found)) {
@@ -94,12 +95,12 @@ static bool join_below(pid_t runtime, int runtime_end)
 	return false;
 }
 
-static void await_sandbox(pid_t runtime, int runtime_end)
+static void await_sandbox(const struct options *options, pid_t runtime, int runtime_end)
 {
 	const int64_t give_up = monotonic_ms() + REFUSED_MS;
 
 	while (!has_ended(runtime_end)) {
-		if (join_below(runtime, runtime_end))
+		if (join_below(options, runtime, runtime_end))
 			return;
 		if (errno != 0 && monotonic_ms() > give_up) {
 			say("the published ports cannot be led into the sandbox: %s", why(errno));
@@ -150,7 +151,7 @@ static _Noreturn void forward(const struct options *options, pid_t parent, struc
 	/* A session of its own: what a terminal or a shell sends to the supervisor's group is not for us. */
 	if (setsid() < 0 || chdir("/") != 0 || !place_descriptors(&runtime.pidfd, &forwarder))
 		_exit(1);
-	await_sandbox(runtime.pid, runtime.pidfd);
+	await_sandbox(options, runtime.pid, runtime.pidfd);
 	for (size_t i = 0; i < forwarder.count; i++)
 		inside[i] = options->publications[i].inside;
 	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || close(runtime.pidfd) != 0 || !drop_privileges())
@@ -168,6 +169,10 @@ bool start_forwarder(const struct options *options, const struct child *runtime,
 
 	if (forwarder->count == 0)
 		return true;
+	if (options->init_in_group && options->cgroup_count == 0) {
+		say("the published ports cannot be led into the sandbox: it has no control group to be found in");
+		return false;
+	}
 	forwarder->pid = fork();
 	if (forwarder->pid == 0)
 		forward(options, parent, *runtime, *forwarder);

@@ -39,6 +39,7 @@ static const struct rule rules[] = {
 	{ "--publish", PORT, FIELD(publications), false },
 	{ "--best-effort", FLAG, FIELD(best_effort), false },
 	{ "--apart", FLAG, FIELD(apart), false },
+	{ "--init-in-group", FLAG, FIELD(init_in_group), false },
 	{ "--seal", FLAG, FIELD(seal), false },
 	{ "--map-uids", NUMBERS, FIELD(map_uids), false },
 	{ "--map-gids", NUMBERS, FIELD(map_gids), false },

@@ -55,6 +55,7 @@ struct options {
 	char lacking_letters[sizeof(LIMIT_LETTERS)];
 	const char *config;
 	bool apart; /* the program stays out of the groups, where it has somebody else start what is bounded */
+	bool init_in_group; /* the sandbox's init is no child of the program; it is in the first of the groups */
 	bool seal; /* the program is executed from a sealed copy */
 	const char *map_uids; /* "INSIDE OUTSIDE COUNT ..." of a user namespace at descriptor 4 of the program; NULL: none */
 	const char *map_gids;

@@ -221,5 +221,5 @@ export const fieldProofs: Readonly<Record<Field, Proof>> = {
       'test/service/squid-bypass.system.test.ts',
     ],
   },
-  ports: { elsewhere: ['test/system/ports.system.test.ts'] },
+  ports: { elsewhere: ['test/system/ports.system.test.ts', 'test/engine/ports.system.test.ts'] },
 };
