@@ -31,7 +31,17 @@ export const nerdctlMatrix: EngineMatrix = {
   '-t': { by: 'supervisor, pty of the sandbox' },
   env: spec,
   'network.mode none': spec,
-  'network.mode proxy': { by: 'spec, which our runtime gives crun; init, bridge, Squid' },
+  'network.mode proxy': {
+    by: 'spec, which our runtime gives crun; init, bridge, Squid',
+    refuses: [
+      {
+        what: 'of a plain user',
+        why: 'the way out of a sandbox below rootlesskit is not proven',
+        asked: ({ network }, { callerUid }) =>
+          callerUid !== 0 && network.mode === 'proxy' ? 'network.mode' : undefined,
+      },
+    ],
+  },
   ports: {
     by: 'supervisor, by the control group of the run; registry of ports',
     refuses: [
