@@ -1,10 +1,12 @@
 // Tests published ports of the engines whose containers are no children of our supervisor: reached there alone, free at each end.
 import { readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import tap, { type Test } from 'tap';
 import { declareNeeds } from '../system/needs.ts';
 import { findSupervisors, makePorts, type PortScene, serves, untilServes } from '../system/portScene.ts';
-import { newId, until } from '../system/scene.ts';
+import { newId, type Scene, sceneOf, until } from '../system/scene.ts';
 import { entries } from './cells/engines.ts';
+import { startContainerd } from './nerdctlScene.ts';
 
 declareNeeds('podman', 'docker', 'python3', 'python-tools');
 tap.setTimeout(900_000);
@@ -25,7 +27,10 @@ async function publish(t: Test, ports: PortScene, chosen: readonly string[]): Pr
   const words = ['run', '--id', id, ...chosen, '-p', 'python-tools', '--timeout', '5m', '--publish', 'web:8000'];
   const started = ports.start([...words, '--', 'sh', '-c', server]);
   t.teardown(() => started.child.kill('SIGTERM'));
-  await until(() => started.out().includes('end\n'), 120);
+  t.ok(
+    await until(() => started.out().includes('end\n') || started.child.exitCode !== null, 120),
+    started.err().toString(),
+  );
   const port = ports.portOf('web');
   t.ok(await untilServes(port, true), `it serves: ${started.err().toString()}`);
   const end = () => {
@@ -79,10 +84,16 @@ async function showVerify(t: Test, ports: PortScene, chosen: readonly string[]):
   t.match(ports.text(), 'name: verified');
 }
 
+/** Root's: a plain user's has no way in. */
+async function openNerdctl(): Promise<{ scene: Scene; config: string }> {
+  const { home } = await startContainerd();
+  return { scene: sceneOf('root'), config: readFileSync(join(home, 'etc/config.yaml'), 'utf8') };
+}
+
 for (const name of ['podman', 'nerdctl', 'docker'] as const) {
   tap.test(`sandboxes of ${name} are reached at their ports`, async (t) => {
     const { chosen, open } = entries[name];
-    const { scene, config } = await open();
+    const { scene, config } = name === 'nerdctl' ? await openNerdctl() : await open();
     const ports = makePorts(scene, `ports-${name}`);
     if (config !== '') scene.write(`ports-${name}/config.yaml`, config);
     await t.test('at its port and nowhere else', async (u) => showReached(u, await publish(u, ports, chosen)));
