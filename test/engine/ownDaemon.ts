@@ -115,8 +115,8 @@ export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine
   const start: OwnEngine['start'] = (args, options) => spawn(sandboxFile, args, options);
   const isGone = async (id: string) => {
     // Some time for the daemon, which removes what has ended in its own.
-    const gone = await until(() => scene.traces(id).length === 0, 3);
-    for (let tries = 0; tries < 20 && (await containersOf(id)) !== ''; tries++)
+    const gone = await until(() => scene.traces(id).length === 0);
+    for (let tries = 0; tries < 100 && (await containersOf(id)) !== ''; tries++)
       await new Promise((done) => setTimeout(done, 100));
     return gone && (await containersOf(id)) === '';
   };

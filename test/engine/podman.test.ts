@@ -18,7 +18,7 @@ test('the default profile is one that podman can enforce', async (t) => {
 test('refuses limits that its own processes would not fit in, naming the field and the engine that can', async (t) => {
   t.throws(() => podmanEngine.refuse(parsed({ limits: { memory: '95m' } }), asking), {
     code: 'ENGINE_CANNOT',
-    message: /limits\.memory.*crun can/,
+    message: /limits\.memory.*crun and nerdctl can/,
     remedy: 'use --engine crun',
   });
   t.throws(() => podmanEngine.refuse(parsed({ limits: { pids: 63 } }), asking), {

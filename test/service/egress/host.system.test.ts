@@ -95,7 +95,7 @@ test('refuses everybody but the caller at its socket, and everybody but the brid
   const way = await makeWayScene(t);
   const run = runOf(way);
   const id = newId();
-  const open = `{"do":"run","id":"${id}","tool":null,"profile":"base-tools","asks":false}`;
+  const open = `{"do":"run","id":"${id}","tool":null,"profile":"base-tools","asks":false,"allow":null}`;
   const { said } = await on(
     t,
     way,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "forward.h"
+#include "script.h"
 
 #define STATUS_OURS 125
 #define CANNOT_INVOKE 126
@@ -81,6 +82,8 @@ static _Noreturn void start_program(char **words, const sigset_t *before)
 	signal(SIGTERM, SIG_DFL);
 	sigprocmask(SIG_SETMASK, before, NULL);
 	execvp(words[0], words);
+	if (errno == ENOEXEC)
+		execute_script(words);
 	const int error = errno;
 	fprintf(stderr, "sandbox: cannot execute %s: %s\n", words[0], strerror(error));
 	_exit(error == ENOENT ? NOT_FOUND : CANNOT_INVOKE);
