@@ -56,7 +56,16 @@ test('the log is read line by line; what is too long is counted and not kept', a
     onUnreadable: (bytes) => unreadable.push(bytes),
   });
   const amounts = { connection: 1, status: 200, sent: 1, received: 1, ms: 1 };
-  const texts = { principal: '-', source: '-', method: 'GET', reason: 'listed', squid: 'x', error: '-', server: '-' };
+  const texts = {
+    principal: '-',
+    source: '-',
+    request: '-',
+    method: 'GET',
+    reason: 'listed',
+    squid: 'x',
+    error: '-',
+    server: '-',
+  };
   const line = (run: string) => `${JSON.stringify({ ...amounts, ...texts, time: 1, run, host: 'a', port: '80' })}\n`;
   writeFileSync(file, line('one') + line('two').slice(0, 20));
   writeFileSync(file, line('two').slice(20));
