@@ -154,6 +154,12 @@ const spellings: readonly Attempt[] = [
   refuseConnect('one label', 'localhost:80'),
   refuseConnect('our own name', 'cofferdam:80'),
   refuseConnect('a very long name', `${'a'.repeat(5000)}.${allowed}:80`, [400, 403, 414, 503]),
+  // Bytes that are there before the answer is (RFC 9110, 9.3.6; RFC 8470).
+  refuseGet('a tunnel with early data', connect(`${unlisted}:80`) + inner),
+  refuseGet(
+    'a request that says it is early data',
+    get(`http://${unlisted}/`, { host: unlisted, more: 'Early-Data: 1\r\n' }),
+  ),
   refuseGet('user information in a URL', get(`http://${allowed}@${unlisted}/`, { host: unlisted }), [400, 403]),
   refuseGet('user information with a colon', get(`http://${allowed}:80@${unlisted}/`, { host: unlisted }), [400, 403]),
   refuseGet(
