@@ -59,6 +59,8 @@ export function checkAllowed({ profile, where }: Pick<LoadedProfile, 'profile' |
   if (fault !== undefined) throw new CofferdamError('CONFIG_INVALID', `${where(['network', 'allow'])}  ${fault}`);
 }
 
+const cannotOpen = () => new CofferdamError('NOT_YET_ENFORCED', 'network.mode: not yet enforced here (proxy)');
+
 /** Throws NOT_YET_ENFORCED when whoever runs this opens no ways out, IMAGE_UNSAFE for an image without the place for it. */
 export function checkWayOut(
   profile: Profile,
@@ -66,8 +68,7 @@ export function checkWayOut(
   { openWayOut }: { readonly openWayOut?: OpenWayOut | undefined },
 ): void {
   if (profile.network.mode !== 'proxy') return;
-  if (openWayOut === undefined)
-    throw new CofferdamError('NOT_YET_ENFORCED', 'network.mode: not yet enforced here (proxy)');
+  if (openWayOut === undefined) throw cannotOpen();
   if (lstatSync(join(image.rootfs, bridgePoint), { throwIfNoEntry: false })?.isDirectory() === true) return;
   throw new CofferdamError(
     'IMAGE_UNSAFE',
@@ -78,28 +79,38 @@ export function checkWayOut(
   );
 }
 
+interface Asking {
+  readonly profile: Profile;
+  readonly plan: { readonly profileName: string };
+}
+
+/** What is asked for a run; undefined where its network is none. */
+function wayOf({ profile, plan: { profileName } }: Asking, run: string): Parameters<OpenWayOut>[0] | undefined {
+  const { mode, principal, onDeny, allow } = profile.network;
+  if (mode !== 'proxy') return undefined;
+  return { run, tool: principal, profile: profileName, asks: onDeny === 'ask', allow };
+}
+
 /** The way of one run, or undefined where its network is none. Throws what opening it is stopped by; nothing is left then. */
 export async function openWay(
-  { profile, plan: { profileName } }: { readonly profile: Profile; readonly plan: { readonly profileName: string } },
+  asking: Asking,
   run: string,
   openWayOut: OpenWayOut | undefined,
 ): Promise<OpenedWay | undefined> {
-  const { mode, principal, onDeny, allow } = profile.network;
-  if (mode !== 'proxy') return undefined;
-  return openWayOut?.({ run, tool: principal, profile: profileName, asks: onDeny === 'ask', allow });
+  const asked = wayOf(asking, run);
+  return asked === undefined ? undefined : openWayOut?.(asked);
 }
 
 /** The same of a sandbox that lives on. */
 export async function leaseWay(
-  { profile, plan: { profileName } }: { readonly profile: Profile; readonly plan: { readonly profileName: string } },
+  asking: Asking,
   run: string,
   leaseWayOut: LeaseWayOut | undefined,
 ): Promise<LeasedWay | undefined> {
-  const { mode, principal, onDeny, allow } = profile.network;
-  if (mode !== 'proxy') return undefined;
-  if (leaseWayOut === undefined)
-    throw new CofferdamError('NOT_YET_ENFORCED', 'network.mode: not yet enforced here (proxy)');
-  return leaseWayOut({ run, tool: principal, profile: profileName, asks: onDeny === 'ask', allow });
+  const asked = wayOf(asking, run);
+  if (asked === undefined) return undefined;
+  if (leaseWayOut === undefined) throw cannotOpen();
+  return leaseWayOut(asked);
 }
 
 /** Closes it. Never throws: the program has run, and that its counts are lost does not unmake the result. */
