@@ -17,6 +17,18 @@ export interface Terminal {
   write(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void>;
 }
 
+/** Shows nothing to nobody: for the trees of commands alone. */
+export const silentTerminal: Terminal = {
+  out: () => undefined,
+  err: () => undefined,
+  outColour: false,
+  errColour: false,
+  inIsTerminal: false,
+  outIsTerminal: false,
+  errIsTerminal: false,
+  write: async () => undefined,
+};
+
 export interface CliContext {
   readonly paths: Paths;
   readonly uid: number;

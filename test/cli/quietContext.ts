@@ -1,22 +1,13 @@
 // Owns what commands are given in tests where there is no terminal; and a context for the trees alone, with nobody's folders.
 import { resolve } from 'node:path';
 import { resolvePaths } from '../../lib/base/paths.ts';
-import type { CliContext, Terminal } from '../../lib/cli/context.ts';
+import { type CliContext, silentTerminal, type Terminal } from '../../lib/cli/context.ts';
 
 const quiet = () => undefined;
 
 /** Streams that are no terminals; `out` and `err` are told what is printed. */
 export function plainStreams(out: (text: string) => void = quiet, err: (text: string) => void = quiet): Terminal {
-  return {
-    out,
-    err,
-    outColour: false,
-    errColour: false,
-    inIsTerminal: false,
-    outIsTerminal: false,
-    errIsTerminal: false,
-    write: async () => undefined,
-  };
+  return { ...silentTerminal, out, err };
 }
 
 /** `out` is told what is printed. */
