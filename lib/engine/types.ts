@@ -28,15 +28,10 @@ export interface EngineImage {
   readonly rootfs: string;
 }
 
-/** Of a container's daemon: itself, or the host's systemd. */
-export type CgroupDriver = 'cgroupfs' | 'systemd';
-
 export interface EngineProbe {
   /** Absolute path of the runtime's or client's binary. */
   readonly path: string;
   readonly version: string;
-  /** Who makes the control groups of a daemon's containers. */
-  readonly driver?: CgroupDriver;
   /** Known weaknesses of this version, one sentence each, with the CVE where there is one. */
   readonly weaknesses: readonly string[];
 }

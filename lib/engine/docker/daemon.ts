@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { CofferdamError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { HostIds } from '../../spec/uidmap.ts';
-import type { CgroupDriver } from '../types.ts';
 
 // Loose: a daemon of another version says more.
 const infoSchema = z.object({
@@ -22,7 +21,6 @@ export interface DockerDaemon {
   readonly version: string;
   /** Version of runc as the daemon says it. */
   readonly runc: string;
-  readonly driver: CgroupDriver;
 }
 
 /** `20.10.24+dfsg1` → [20, 10]; undefined when the text is another. */
@@ -62,12 +60,10 @@ export function judgeDaemon(said: unknown, ids: Pick<HostIds, 'subuids' | 'subgi
     info.SecurityOptions?.some((option) => option.split(',')[0] === `name=${name}`) === true;
   if (!has('userns')) throw cannot('its daemon gives containers no user namespace', remap);
   if (!has('seccomp')) throw cannot('its daemon loads no syscall filter', 'use a daemon with seccomp');
-  const driver = (['cgroupfs', 'systemd'] as const).find((name) => name === info.CgroupDriver);
-  // v2, where a group can be found with either driver (groups.ts), has not been proven.
-  if (driver !== 'cgroupfs' || info.CgroupVersion !== '1') {
+  if (info.CgroupVersion !== '1' || info.CgroupDriver !== 'cgroupfs') {
     const seen = `${printable(info.CgroupDriver, 40)}, control groups v${printable(info.CgroupVersion, 4)}`;
     throw cannot(`its containers are in no control group of the run with this daemon (${seen})`, 'use another host');
   }
   checkMap(info.DockerRootDir, ids);
-  return { version: info.ServerVersion, runc: info.RuncCommit?.ID ?? 'unknown', driver };
+  return { version: info.ServerVersion, runc: info.RuncCommit?.ID ?? 'unknown' };
 }
