@@ -35,6 +35,21 @@ export function oursOf({ id, guests }: LiveRun): { pid: number; command: string 
   return findProcesses(id).filter(({ pid, command }) => !guests.includes(pid) && !/main\.js/.test(command));
 }
 
+/** Declares the test of a whole verify: nothing fails, and at least `least` of its checks pass, the rest being admitted by the matrix. */
+export function testVerify({ start }: OwnEngine, engine: string, least: number): void {
+  test('verify finds nothing that the matrix does not admit', async (t) => {
+    const { stdout, stderr, status } = await start(['verify', '--json', '--engine', engine, '-p', 'base-tools']).ended;
+    const verified = JSON.parse(stdout) as { checks: { id: string; level: string; seen: string }[] };
+    t.same(
+      verified.checks.filter(({ level }) => level === 'FAIL').map(({ id, seen }) => `${id}: ${seen}`),
+      [],
+      stderr,
+    );
+    t.equal(status, 0);
+    t.ok(verified.checks.filter(({ level }) => level === 'PASS').length >= least);
+  });
+}
+
 /** Declares the tests of what passes through and what is bounded. */
 export function testLimits(own: OwnEngine, engine: string): void {
   const { scene } = own;

@@ -7,7 +7,7 @@ import { findImage } from '../../lib/image/find.ts';
 import { declareNeeds } from '../system/needs.ts';
 import { newId } from '../system/scene.ts';
 import { leafOf, leavesOf } from '../system/traces.ts';
-import { isAlive, startWaiting, testKills, testLimits } from './daemonRuns.ts';
+import { isAlive, startWaiting, testKills, testLimits, testVerify } from './daemonRuns.ts';
 import { makeHome, ownEngine } from './ownDaemon.ts';
 import { startRootless } from './rootlessScene.ts';
 
@@ -19,17 +19,7 @@ const containerd = await startRootless();
 const { scene } = containerd;
 const engine = ['--engine', 'nerdctl', '-p', 'base-tools'];
 
-test('verify finds nothing that the matrix does not admit (plain user)', async (t) => {
-  const { stdout, stderr, status } = await containerd.start(['verify', '--json', ...engine]).ended;
-  const verified = JSON.parse(stdout) as { checks: { id: string; level: string; seen: string }[] };
-  t.same(
-    verified.checks.filter(({ level }) => level === 'FAIL').map(({ id, seen }) => `${id}: ${seen}`),
-    [],
-    stderr,
-  );
-  t.equal(status, 0);
-  t.ok(verified.checks.filter(({ level }) => level === 'PASS').length >= 245);
-});
+testVerify(containerd, 'nerdctl', 245);
 
 test("the container is the caller's containerd's, with ids of its own and in the control groups of its run", async (t) => {
   const live = await startWaiting(containerd, 'nerdctl');
