@@ -13,7 +13,8 @@
 #include "clock.h"
 #include "members.h"
 
-#define SETTLE_STEPS 10
+#define LISTED_STEPS 5 /* 10 ms: for what is dying and listed still */
+#define SETTLE_MS 2000  /* for what is dead and not yet waited for, which nothing lists */
 
 /* The folder around `path`, which is absolute and not the root. */
 static int open_around(const char *path)
@@ -56,20 +57,21 @@ bool leaves_rest(const struct options *options, const struct ending *ending)
 	return options->enter && ending->started && ending->cause == EXITED && WIFEXITED(ending->wait_status);
 }
 
-/* What has just ended can be in the way for a moment; what goes on is listed. */
+/* What has just ended can be in the way for a moment; what goes on stays listed. */
 static void remove_unless_used(const char *path)
 {
+	const int64_t until = monotonic_ms() + SETTLE_MS;
 	pid_t member;
 
-	for (long pause = 1; rmdir(path) != 0 && errno == EBUSY && pause < SETTLE_STEPS; pause++) {
+	for (long pause = 1; rmdir(path) != 0 && errno == EBUSY && monotonic_ms() < until; pause++) {
 		const int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		const int members = dir < 0 ? -1 : list_members(dir, &member, 1);
 
 		if (dir >= 0)
 			close(dir);
-		if (members != 0)
+		if (members < 0 || (members > 0 && pause >= LISTED_STEPS))
 			return;
-		pause_ms(pause);
+		pause_ms(pause < 20 ? pause : 20);
 	}
 }
 

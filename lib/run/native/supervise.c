@@ -158,8 +158,14 @@ static void run(const struct options *options, const struct exec *exec, struct w
  */
 static void clean_up(const struct options *options, const struct ending *ending, const struct outcome *outcome)
 {
-	const bool leaves = leaves_rest(options, ending);
-	bool clean = outcome->gone && (leaves || remove_cgroups(options, REMOVE_LIMIT_MS));
+	const bool ended_itself = leaves_rest(options, ending);
+	const bool leaves = ended_itself && outcome->reason != LAUNCH;
+	bool clean = outcome->gone;
+
+	/* A program that never began has left nothing: what still ends in its groups is the runtime's. */
+	if (ended_itself && !leaves)
+		clean = empty_cgroups(options, REMOVE_LIMIT_MS);
+	clean = clean && (leaves || remove_cgroups(options, REMOVE_LIMIT_MS));
 
 	if (leaves)
 		leave_rest(options);
