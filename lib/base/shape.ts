@@ -1,4 +1,4 @@
-// Owns checking JSON that we wrote ourselves. zod checks what people write, in words for them; it takes longer to load than
+// Owns checking JSON that we wrote ourselves, or a tool of the host did. zod checks what people write, in words for them; it takes longer to load than
 // a command such as `sandbox ps` to run, and for a file of our own "damaged" is all that there is to say.
 
 /** Gives `value` as what it is; throws a TypeError when it is something else. */
@@ -71,11 +71,34 @@ export function list<T>(each: Shape<T>, least = 0): Shape<T[]> {
   };
 }
 
+export function pair<A, B>(first: Shape<A>, second: Shape<B>): Shape<[A, B]> {
+  return (value) => {
+    if (!Array.isArray(value) || value.length !== 2) throw new TypeError('is not a pair');
+    return [inside(0, first, value[0]), inside(1, second, value[1])];
+  };
+}
+
 /** Any keys, all values alike. */
 export function dictionary<T>(each: Shape<T>): Shape<Record<string, T>> {
   return (value) => {
     if (!isRecord(value)) throw new TypeError('is not an object');
     return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inside(key, each, one)]));
+  };
+}
+
+function checked<F extends Fields>(fields: F, value: Record<string, unknown>): Shaped<F> {
+  const entries = Object.entries(fields).map(([key, shape]) => {
+    const given = Object.hasOwn(value, key) ? value[key] : undefined;
+    return [key, inside(key, shape, given)] as const;
+  });
+  return Object.fromEntries(entries.filter(([, one]) => one !== undefined)) as Shaped<F>;
+}
+
+/** These keys, and any others as they are: what another program wrote, or another version of ours. */
+export function open<F extends Fields>(fields: F): Shape<Shaped<F> & Readonly<Record<string, unknown>>> {
+  return (value) => {
+    if (!isRecord(value)) throw new TypeError('is not an object');
+    return { ...value, ...checked(fields, value) };
   };
 }
 
@@ -85,10 +108,6 @@ export function object<F extends Fields>(fields: F): Shape<Shaped<F>> {
     if (!isRecord(value)) throw new TypeError('is not an object');
     const unknown = Object.keys(value).find((key) => !Object.hasOwn(fields, key));
     if (unknown !== undefined) throw new TypeError(`has an unknown key ${JSON.stringify(unknown).slice(0, 80)}`);
-    const entries = Object.entries(fields).map(([key, shape]) => {
-      const given = Object.hasOwn(value, key) ? value[key] : undefined;
-      return [key, inside(key, shape, given)] as const;
-    });
-    return Object.fromEntries(entries.filter(([, one]) => one !== undefined)) as Shaped<F>;
+    return checked(fields, value);
   };
 }

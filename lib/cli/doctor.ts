@@ -23,7 +23,7 @@ function summary(terminal: Terminal, engine: string, runs: boolean, findings: re
 
 // Where none answers, what is wrong with the first is what a person must mend.
 async function findWanted(name: string, settings: EngineSettings): Promise<string> {
-  if (name !== 'best') return selectEngine(name, settings).name;
+  if (name !== 'best') return (await selectEngine(name, settings)).name;
   const best = selectIsolating({ engine: 'best', isolation: 'process' }, settings);
   return best.then(
     (engine) => engine.name,

@@ -20,7 +20,7 @@ interface Here {
 
 async function lookFor(name: MatrixName, settings: EngineSettings): Promise<Here> {
   try {
-    const { path, version } = await selectEngine(name, settings).probe();
+    const { path, version } = await (await selectEngine(name, settings)).probe();
     return { name, usable: true, state: `${path} ${version}` };
   } catch (error) {
     return { name, usable: false, state: printable(messageOf(error), 300) };

@@ -1,7 +1,9 @@
 // Owns turning a command's context into the Host that lib/run takes.
 import type { Host } from '../run/prepare.ts';
-import { leaseWayOut, openWayOut, restoreWaysOut } from '../service/egress/wayOut.ts';
 import type { CliContext } from './context.ts';
+
+// Most runs have no way out, and so no need of what knows the host's firewall.
+const ways = () => import('../service/egress/wayOut.ts');
 
 /** The Host of a command line: notices go to stderr. */
 export function hostOf({ paths, uid, gid, cwd, version, signal, env, terminal }: CliContext): Host {
@@ -15,8 +17,8 @@ export function hostOf({ paths, uid, gid, cwd, version, signal, env, terminal }:
     signal,
     home: env['HOME'],
     notice,
-    openWayOut: (asked) => openWayOut({ paths, uid, env }, asked),
-    leaseWayOut: (asked) => leaseWayOut({ paths, uid, env }, asked),
-    restoreWaysOut: () => restoreWaysOut({ paths, uid, env }),
+    openWayOut: async (asked) => (await ways()).openWayOut({ paths, uid, env }, asked),
+    leaseWayOut: async (asked) => (await ways()).leaseWayOut({ paths, uid, env }, asked),
+    restoreWaysOut: async () => (await ways()).restoreWaysOut({ paths, uid, env }),
   };
 }

@@ -1,9 +1,9 @@
 // Owns the default engine: crun, given our own bundle. Everything it enforces stands in the spec.
 import { readFileSync, statSync } from 'node:fs';
-import { z } from 'zod';
 import { CofferdamError } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
 import { startTimeOf } from '../base/process.ts';
+import { open, whole } from '../base/shape.ts';
 import { bind } from '../spec/mounts.ts';
 import { sysFolders } from '../spec/sys.ts';
 import type { OciSpec } from '../spec/types.ts';
@@ -129,13 +129,13 @@ export function bundleForCrun(
   return { config: lowerForCrun(spec, ownSpace, { covers, hidden, shown }), folders: [...hidden, ...shown] };
 }
 
-const statusSchema = z.looseObject({ pid: z.int().min(2), 'process-start-time': z.int() });
+const statusShape = open({ pid: whole(2), 'process-start-time': whole(0) });
 
 // crun's own file says it, also of a run without control groups.
 const findInit: FindInit = ({ id, runDirectory }) => {
   try {
     const text = readFileSync(`${runDirectory}/crun/${id}/status`, 'utf8');
-    const { pid, 'process-start-time': time } = statusSchema.parse(JSON.parse(text));
+    const { pid, 'process-start-time': time } = statusShape(JSON.parse(text));
     const started = String(time);
     return startTimeOf(pid) === started ? { pid, started } : undefined;
   } catch {

@@ -1,10 +1,10 @@
 // Owns reaching a live sandbox with crun, whichever engine started it: a state folder of ours for crun, and its commands.
 import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
 import { diskError } from '../base/files.ts';
 import { startTimeOf } from '../base/process.ts';
+import { matching, open, text } from '../base/shape.ts';
 import type { FindInit, HostProcess } from './inits.ts';
 import { requireTool } from './tools.ts';
 import type { EngineEnter, EngineLife, LiveRun } from './types.ts';
@@ -12,9 +12,11 @@ import { variable } from './words.ts';
 
 const filterName = 'run.oci.seccomp_bpf_data';
 // What the launcher wrote (lib/engine/crun.ts, lowerForCrun).
-const configSchema = z.looseObject({
-  annotations: z.looseObject({ [filterName]: z.base64().min(8) }),
-  root: z.looseObject({ path: z.string() }),
+const configShape = open({
+  annotations: open({
+    [filterName]: matching(/^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$/),
+  }),
+  root: open({ path: text }),
 });
 
 const patienceMs = 5000;
@@ -60,7 +62,7 @@ export type CheckFilter = (run: LiveRun, filter: Uint8Array) => void;
 /** The files by which crun knows a container; the fields are those that crun 1.8.1 writes, and 1.28 still reads. */
 function describe(run: LiveRun, { pid, started }: HostProcess, check: CheckFilter) {
   const config = readFileSync(join(run.runDirectory, 'config.json'), 'utf8');
-  const { annotations, root } = configSchema.parse(JSON.parse(config));
+  const { annotations, root } = configShape(JSON.parse(config));
   const filter = Buffer.from(annotations[filterName], 'base64');
   check(run, filter);
   const status = {

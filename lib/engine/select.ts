@@ -1,36 +1,54 @@
-// Owns the list of engines, and finding one by its name.
+// Owns the list of engines, and finding one by its name. Each is loaded when it is asked for: the five are sixty files.
 import { CofferdamError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { printable } from '../base/printable.ts';
-import { hostConfigSchema } from '../profile/hostConfig.ts';
 import type { Profile } from '../profile/schema.ts';
-import { crunEngine } from './crun.ts';
-import { dockerEngine } from './docker.ts';
-import { nerdctlEngine } from './nerdctl.ts';
-import { podmanEngine } from './podman.ts';
-import { runscEngine } from './runsc.ts';
-import type { Engine, EngineSettings } from './types.ts';
+import type { Engine, EngineName, EngineSettings } from './types.ts';
 
-/** Best first. */
-export function listEngines(settings: EngineSettings): readonly Engine[] {
-  return [crunEngine, podmanEngine, nerdctlEngine(settings), dockerEngine(settings), runscEngine];
+type Loader = (settings: EngineSettings | undefined) => Promise<Engine>;
+
+async function usualSettings(): Promise<EngineSettings> {
+  const { hostConfigSchema } = await import('../profile/hostConfig.ts');
+  return hostConfigSchema.parse({}).engines;
 }
 
-/** The engine called `name`. Without settings its daemon, if it has one, is where it usually is. Throws ENGINE_UNKNOWN with the nearest names. */
-export function selectEngine(name: string, settings: EngineSettings = hostConfigSchema.parse({}).engines): Engine {
-  const engines = listEngines(settings);
-  const found = engines.find((engine) => engine.name === name);
-  if (found !== undefined) return found;
-  const known = engines.map((engine) => engine.name);
-  throw new CofferdamError('ENGINE_UNKNOWN', `no engine is called "${printable(name, 60)}"${didYouMean(name, known)}`, {
-    remedy: `use one of: ${known.join(', ')}`,
-  });
+const loaders: Readonly<Record<EngineName, Loader>> = {
+  crun: async () => (await import('./crun.ts')).crunEngine,
+  podman: async () => (await import('./podman.ts')).podmanEngine,
+  nerdctl: async (settings) => (await import('./nerdctl.ts')).nerdctlEngine(settings ?? (await usualSettings())),
+  docker: async (settings) => (await import('./docker.ts')).dockerEngine(settings ?? (await usualSettings())),
+  runsc: async () => (await import('./runsc.ts')).runscEngine,
+};
+
+/** Best first. */
+export const engineNames: readonly EngineName[] = ['crun', 'podman', 'nerdctl', 'docker', 'runsc'];
+
+/** All of them, best first. */
+export async function listEngines(settings: EngineSettings): Promise<readonly Engine[]> {
+  return Promise.all(engineNames.map((name) => loaders[name](settings)));
+}
+
+/**
+ * The engine called `name`. Without settings its daemon, if it has one, is where it usually is. Rejects with ENGINE_UNKNOWN and
+ * the nearest names.
+ */
+export async function selectEngine(name: string, settings?: EngineSettings): Promise<Engine> {
+  const known = engineNames.find((one) => one === name);
+  if (known !== undefined) return loaders[known](settings);
+  throw new CofferdamError(
+    'ENGINE_UNKNOWN',
+    `no engine is called "${printable(name, 60)}"${didYouMean(name, engineNames)}`,
+    {
+      remedy: `use one of: ${engineNames.join(', ')}`,
+    },
+  );
 }
 
 /** The first that answers. Throws what is wrong with the first, when none does. */
 async function findBest(settings: EngineSettings): Promise<Engine> {
   let first: unknown;
-  for (const engine of listEngines(settings).filter(({ name }) => name !== 'runsc')) {
+  for (const name of engineNames.filter((one) => one !== 'runsc')) {
+    const engine = await loaders[name](settings);
     try {
       await engine.probe();
       return engine;
@@ -49,10 +67,10 @@ export async function selectIsolating(
   { engine, isolation }: Pick<Profile, 'engine' | 'isolation'>,
   settings: EngineSettings,
 ): Promise<Engine> {
-  if (engine === 'best') return isolation === 'process' ? findBest(settings) : runscEngine;
-  const selected = selectEngine(engine, settings);
+  if (engine === 'best') return isolation === 'process' ? findBest(settings) : selectEngine('runsc', settings);
+  const selected = await selectEngine(engine, settings);
   if (isolation === 'process') return selected;
-  if (selected === crunEngine) return runscEngine;
+  if (selected.name === 'crun') return selectEngine('runsc', settings);
   throw new CofferdamError(
     'ENGINE_CANNOT',
     `${engine} cannot enforce isolation: gvisor; limits and filter of runsc are proven where it takes crun's place`,

@@ -1,8 +1,9 @@
 // Owns which environment variables a profile or a caller may give to a sandbox.
 import { CofferdamError } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
-import { environmentName } from './fields.ts';
 import { findSecret } from './secrets.ts';
+
+export const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
 /**
  * Names that only we set. SANDBOX_*: what a program is told about its run must be true. TINI_*: they reconfigure PID 1

@@ -68,5 +68,3 @@ export const id = z.int().min(1, 'must not be 0 (root)').max(65533, 'must be bel
 
 /** Best first. */
 export const engineName = z.enum(['best', 'crun', 'podman', 'nerdctl', 'docker']).default('best');
-
-export const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;

@@ -8,6 +8,7 @@ import { refuseUnenforced } from './enforced.ts';
 import { checkEnvironment } from './environment.ts';
 import type { HostConfig } from './hostConfig.ts';
 import type { LoadedProfile } from './load.ts';
+import { toPairs } from './pairs.ts';
 import { mostPorts, type Profile, profileSchema } from './schema.ts';
 
 /** As the words stand on the command line. */
@@ -62,19 +63,6 @@ function toNumber(text: string, flag: string): number {
   return Number(text);
 }
 
-function toPairs(words: readonly string[], flag: string, code: 'ENV_INVALID' | 'VALUE_INVALID') {
-  const pairs = words.map((word) => {
-    const equals = word.indexOf('=');
-    if (equals > 0) return [word.slice(0, equals), word.slice(equals + 1)] as const;
-    // The word may be a value whose name was forgotten: it is not shown.
-    const shown = equals < 0 && /^[A-Za-z_][A-Za-z0-9_]{0,40}$/.test(word) ? ` "${word}"` : '';
-    throw new CofferdamError(code, `${flag}${shown}: not of the form NAME=value`, {
-      remedy: `write it as ${flag} NAME=value`,
-    });
-  });
-  return Object.fromEntries(pairs);
-}
-
 // Before the colon a port of the host, or the name of a registration: no name is digits alone.
 function toPort(word: string): Profile['ports'][number] {
   const [, before, container = ''] = /^(?:([^:]*):)?([0-9]{1,5})$/.exec(word) ?? [];
@@ -88,13 +76,6 @@ function toPort(word: string): Profile['ports'][number] {
     host: host ?? 0,
     ...(before === undefined || host !== undefined ? {} : { name: before }),
   };
-}
-
-/** Variables of `--env NAME=value`, checked. Throws ENV_INVALID, ENV_SECRET (never with the value). */
-export function parseEnvironment(words: readonly string[]): Readonly<Record<string, string>> {
-  const env = toPairs(words, '--env', 'ENV_INVALID');
-  checkEnvironment(env, () => '--env ');
-  return env;
 }
 
 /** The flags as keys of a profile. */

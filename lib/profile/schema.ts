@@ -1,11 +1,11 @@
 // Owns the keys of a profile: type, default, unit, meaning. `sandbox profile schema` and docs/profile.md are made from it.
 import { z } from 'zod';
+import { environmentName } from './environment.ts';
 import {
   absolutePath,
   digest,
   duration,
   engineName,
-  environmentName,
   id,
   insidePath,
   mountTarget,

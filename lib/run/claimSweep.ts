@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { errnoOf, messageOf } from '../base/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from '../base/files.ts';
 import { takeFolderLock } from '../base/lock.ts';
 import type { Paths } from '../base/paths.ts';
 import { printable } from '../base/printable.ts';
+import { list, object, text } from '../base/shape.ts';
 import { showPath } from './beneath.ts';
 import { type ClaimText, isLive, type ReadClaims, readClaims } from './claims.ts';
 import { runFolders } from './folders.ts';
@@ -37,13 +37,13 @@ export function sweepFolders(paths: Paths): Pick<SweepRequest, 'claims' | 'recor
   return { claims: join(paths.state, 'claims'), records, destination: join(paths.state, 'set-aside') };
 }
 
-const reportSchema = z.array(z.strictObject({ path: z.string(), kept: z.string() }));
+const reportShape = list(object({ path: text, kept: text }));
 const mostReport = 16 << 20;
 
 /** What was set aside of a run that nobody ended, whoever did it. */
 export function readSetAside(destination: string, run: string): SetAside[] {
   const text = readTextIfPresent(join(destination, `${run}.json`), mostReport);
-  return text === undefined ? [] : reportSchema.parse(JSON.parse(text));
+  return text === undefined ? [] : reportShape(JSON.parse(text));
 }
 
 async function lookThrough({ source, marks, run }: ClaimText, destination: string): Promise<SetAside[]> {

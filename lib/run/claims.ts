@@ -3,33 +3,31 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { CofferdamError } from '../base/errors.ts';
 import { ensureDirectory, writeFileAtomic } from '../base/files.ts';
 import { idPattern } from '../base/ids.ts';
 import { printable } from '../base/printable.ts';
 import { bootId, startTimeOf } from '../base/process.ts';
+import { list, matching, object, oneOf, optional, pair, type ShapeOf, text, whole } from '../base/shape.ts';
 import { type BytePath, showPath } from './beneath.ts';
 import type { GuardedMarks } from './guarded.ts';
 import { isWithin } from './hostPlaces.ts';
 import { listNames, pathOf, readOwnFile } from './ownFiles.ts';
 
-const claimSchema = z.strictObject({
-  source: z.string(),
-  mode: z.enum(['ro', 'rw', 'copy']),
-  /** Of the process that holds it; with its start time and the boot, because pids are used again. */
-  pid: z.int(),
-  started: z.string(),
-  boot: z.string(),
+const claimShape = object({
+  source: text,
+  mode: oneOf('ro', 'rw', 'copy'),
+  /** Of the process that holds it, 0 for none; with its start time and the boot, because pids are used again. */
+  pid: whole(0),
+  started: text,
+  boot: text,
   /** The run that may write; while its record stands the folder is in use, whoever started it. */
-  run: z.string().regex(idPattern).optional(),
+  run: optional(matching(idPattern)),
   /** Present while a guest may write: what guarded places were before. */
-  marks: z
-    .strictObject({ places: z.array(z.tuple([z.string(), z.string()])), expected: z.array(z.string()) })
-    .optional(),
+  marks: optional(object({ places: list(pair(text, text)), expected: list(text) })),
 });
 
-export type ClaimText = z.output<typeof claimSchema>;
+export type ClaimText = ShapeOf<typeof claimShape>;
 
 export interface Claim {
   /** From here on the guest of `run` may write to the folder: if we are killed, it is looked through by whoever comes next. */
@@ -76,7 +74,7 @@ export function readClaims(folder: string): ReadClaims {
     if (read.kind === 'foreign') damaged.push({ name, why: read.why });
     if (read.kind !== 'file') continue;
     try {
-      claims.push({ file: join(folder, name), claim: claimSchema.parse(JSON.parse(read.text)) });
+      claims.push({ file: join(folder, name), claim: claimShape(JSON.parse(read.text)) });
     } catch {
       damaged.push({ name, why: 'is no claim of this version' });
     }

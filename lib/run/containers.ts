@@ -32,7 +32,7 @@ async function sweepEngine(engine: Engine, records: string): Promise<SweptContai
  */
 export async function sweepContainers(paths: Paths, settings: EngineSettings): Promise<SweptContainers> {
   const { records } = runFolders(paths);
-  const keeping = listEngines(settings).filter(({ sweep }) => sweep !== undefined);
+  const keeping = (await listEngines(settings)).filter(({ sweep }) => sweep !== undefined);
   const swept = await Promise.all(keeping.map((engine) => sweepEngine(engine, records)));
   return { removed: swept.flatMap(({ removed }) => removed), stuck: swept.flatMap(({ stuck }) => stuck) };
 }

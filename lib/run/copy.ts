@@ -1,27 +1,27 @@
 // Owns copies of workspaces: made before a run, settled after it, found by the run's id, removed.
 import { type BigIntStats, chmodSync, lstatSync, mkdirSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { CofferdamError, errnoOf, messageOf } from '../base/errors.ts';
 import { diskError, readTextIfPresent, writeFileAtomic } from '../base/files.ts';
 import { checkId, idPattern } from '../base/ids.ts';
 import { printable } from '../base/printable.ts';
+import { matching, object, optional, type ShapeOf, text, whole } from '../base/shape.ts';
 import { formatSize } from '../base/units.ts';
 import type { HostIds, ProgramIds } from '../spec/uidmap.ts';
 import { copyTree, giveTree, measureTree, removeNamed, removeTree, stripSetId, unhideTree } from './copyTree.ts';
 
-const metaSchema = z.strictObject({
-  id: z.string().regex(idPattern),
+const metaShape = object({
+  id: matching(idPattern),
   /** Absolute host folder that was copied, and what it was: another folder under its name is not it. */
-  source: z.string(),
-  device: z.string(),
-  inode: z.string(),
+  source: text,
+  device: text,
+  inode: text,
   /** Milliseconds since the epoch. */
-  createdMs: z.int(),
-  appliedMs: z.int().optional(),
+  createdMs: whole(0),
+  appliedMs: optional(whole(0)),
 });
 
-export interface Copy extends z.output<typeof metaSchema> {
+export interface Copy extends ShapeOf<typeof metaShape> {
   /** `<copies>/<id>`. */
   readonly folder: string;
   /** As the folder was. Named as a unified diff names its two sides; without `.git`. */
@@ -47,7 +47,7 @@ function placesOf(copies: string, id: string): Pick<Copy, 'folder' | 'base' | 'w
 
 function writeMeta(copy: Copy): void {
   const { folder, base: _base, work: _work, ...meta } = copy;
-  writeFileAtomic(join(folder, 'meta.json'), `${JSON.stringify(metaSchema.parse(meta))}\n`);
+  writeFileAtomic(join(folder, 'meta.json'), `${JSON.stringify(metaShape(meta))}\n`);
 }
 
 function checkSpace(copies: string, bytes: number, floor: number): void {
@@ -173,7 +173,7 @@ export function readCopy(copies: string, id: string): Copy | undefined {
   if (found === undefined || text === undefined) return undefined;
   try {
     if (!found.isDirectory()) throw new Error('it is read through a link');
-    const meta = metaSchema.parse(JSON.parse(text));
+    const meta = metaShape(JSON.parse(text));
     if (meta.id !== id) throw new Error(`it is that of ${meta.id}`);
     return { ...meta, ...places };
   } catch (cause) {

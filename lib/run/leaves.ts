@@ -1,8 +1,8 @@
 // Owns finding, emptying and removing the control groups of dead runs, in the folders that the run's own plan names, too.
 import { lstatSync, readdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
 import { errnoOf } from '../base/errors.ts';
+import { list, open, text } from '../base/shape.ts';
 import { listNames, readOwnFile } from './ownFiles.ts';
 import { digestPlan } from './receipt/planFacts.ts';
 
@@ -12,9 +12,7 @@ const cgroupRoot = '/sys/fs/cgroup/';
 const mostPlanFile = 16 << 20;
 
 /** Loose: another version of ours may have written more. */
-const inputsSchema = z.looseObject({
-  cgroups: z.looseObject({ folders: z.array(z.looseObject({ path: z.string() })) }),
-});
+const inputsShape = open({ cgroups: open({ folders: list(open({ path: text })) }) });
 
 /**
  * The folders that plan `digest` puts leaves below: another unit of systemd than the caller's, or none any more. Only a plan
@@ -30,7 +28,7 @@ export function plannedParents(plans: string, digest: string): string[] {
       files.set(name, read.text);
     }
     if (digestPlan(folder, digest, files) !== digest) return [];
-    const inputs = inputsSchema.parse(JSON.parse(files.get('inputs.json') ?? ''));
+    const inputs = inputsShape(JSON.parse(files.get('inputs.json') ?? ''));
     return inputs.cgroups.folders.map(({ path }) => path).filter(isCgroup);
   } catch {
     // Not a plan that we can read: what it named is unknown, and its run is freed as far as it is known.

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CgroupParents } from '../engine/cgroup.ts';
-import { listEngines } from '../engine/select.ts';
+import { selectEngine } from '../engine/select.ts';
 import { type HostConfig, loadHostConfig } from '../profile/hostConfig.ts';
 import { applyOverrides } from '../profile/overrides.ts';
 import type { Profile } from '../profile/schema.ts';
@@ -73,8 +73,7 @@ export async function findPrepared(wish: PlanWish, host: Host): Promise<Prepared
   const { name: profileName, resolved } = written.profile;
   const ceiling = loadHostConfig(paths.hostConfig);
   // What an engine keeps itself is no input of the entry: its daemon may be gone, or the image in it.
-  if (listEngines(ceiling.engines).some(({ name, sweep }) => name === engine.name && sweep !== undefined))
-    return undefined;
+  if ((await selectEngine(engine.name, ceiling.engines)).sweep !== undefined) return undefined;
   const profile = bind(resolved, wish, ceiling);
   await freeBeforeStart(host, cgroups, Date.now());
   const launch = join(directory, 'launch');

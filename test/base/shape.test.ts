@@ -8,8 +8,10 @@ import {
   nullable,
   object,
   oneOf,
+  open,
   optional,
   orElse,
+  pair,
   text,
   whole,
 } from '../../lib/base/shape.ts';
@@ -81,5 +83,24 @@ test('refuses every other form, and names the place', (t) => {
   ];
   for (const [value, message] of bad)
     t.throws(() => shape(value), { name: 'TypeError', message }, JSON.stringify(value));
+  t.end();
+});
+
+test('what others write may hold more, and that stays as it is', (t) => {
+  const loose = open({ pid: whole(2), process: open({ cwd: text, maybe: optional(text) }) });
+  const given = { pid: 7, more: [1], process: { cwd: '/', rlimits: [{ soft: 1 }] } };
+  t.strictSame(loose(given), given);
+  const odd = JSON.parse('{"__proto__": {"pid": 9}, "process": {"cwd": "/"}}') as unknown;
+  t.throws(() => loose(odd), { message: /^pid: / }, 'an inherited value is none');
+  t.throws(() => loose({ ...given, process: { cwd: 3 } }), { message: /^process: cwd: is not text/ });
+  t.throws(() => loose([]), { message: /not an object/ });
+  t.end();
+});
+
+test('a pair is two, each of its own form', (t) => {
+  const places = pair(text, whole(0));
+  t.strictSame(places(['a', 1]), ['a', 1]);
+  for (const bad of [['a'], ['a', 1, 2], ['a', 'b'], [1, 1], 'ab', null])
+    t.throws(() => places(bad), { name: 'TypeError' }, JSON.stringify(bad));
   t.end();
 });

@@ -6,10 +6,11 @@ const { engines: settings } = hostConfigSchema.parse({});
 
 test('engines are found by name, best first', async (t) => {
   t.same(
-    listEngines(settings).map(({ name }) => name),
+    (await listEngines(settings)).map(({ name }) => name),
     ['crun', 'podman', 'nerdctl', 'docker', 'runsc'],
   );
-  t.equal(selectEngine('podman').name, 'podman');
+  t.equal((await selectEngine('podman')).name, 'podman');
+  t.equal((await selectEngine('docker')).name, 'docker');
 });
 
 test('without a name the best that answers is taken, with one that one', async (t) => {
@@ -18,8 +19,8 @@ test('without a name the best that answers is taken, with one that one', async (
 });
 
 test('refuses an unknown engine with the nearest name', async (t) => {
-  t.throws(() => selectEngine('podmann'), { code: 'ENGINE_UNKNOWN', message: /did you mean "podman"/ });
-  t.throws(() => selectEngine('kvm\u001b[31m'), { code: 'ENGINE_UNKNOWN', message: /kvm\\x1b\[31m/ });
+  await t.rejects(selectEngine('podmann'), { code: 'ENGINE_UNKNOWN', message: /did you mean "podman"/ });
+  await t.rejects(selectEngine('kvm\u001b[31m'), { code: 'ENGINE_UNKNOWN', message: /kvm\\x1b\[31m/ });
 });
 
 test('refuses gVisor on an engine that cannot give it', async (t) => {

@@ -31,6 +31,6 @@ async function checkEngine(engine: Engine, { engine: wanted }: DoctorInput): Pro
 }
 
 export const checkEngines: Check = async (input) => {
-  const ours = await Promise.all(listEngines(input.settings).map((engine) => checkEngine(engine, input)));
+  const ours = await Promise.all((await listEngines(input.settings)).map((engine) => checkEngine(engine, input)));
   return withoutRepeats(ours.flat());
 };

@@ -67,7 +67,7 @@ export async function prepareSandbox({ request, ttlMs, tty }: Asked, host: Host)
   const wish = { profile, workspace, overrides: { ...overrides, timeout }, collectsArtifacts: false, terminal: tty };
   const prepared = await preparePlan(wish, { ...host, cwd });
   try {
-    refuseUnfit(prepared);
+    await refuseUnfit(prepared);
     const { plan, workspace: folder, profile: asked, cgroups, image } = prepared;
     const { name, path, version } = plan.engine;
     const facts = {
@@ -96,8 +96,8 @@ function modeOf({ workspace: { mode } }: Profile): Sandbox['workspace']['mode'] 
   return mode;
 }
 
-function refuseUnfit({ plan, profile }: Prepared): void {
-  const { life } = selectEngine(plan.engine.name);
+async function refuseUnfit({ plan, profile }: Prepared): Promise<void> {
+  const { life } = await selectEngine(plan.engine.name);
   if (life === undefined) {
     throw new CofferdamError('ENGINE_CANNOT', `${plan.engine.name} runs commands, but keeps no sandbox between them`, {
       remedy: 'use --engine crun',

@@ -1,10 +1,10 @@
 // Owns the entrance of a live sandbox: a piece of shell in its run folder by which commands are brought in without Node.
 import { readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { CofferdamError } from '../../base/errors.ts';
 import { diskError, writeFileAtomic } from '../../base/files.ts';
 import type { Paths } from '../../base/paths.ts';
+import { list, open, optional, type ShapeOf, text, whole } from '../../base/shape.ts';
 import { type CgroupParents, oomFile, parentOf } from '../../engine/cgroup.ts';
 import { selectEngine } from '../../engine/select.ts';
 import { requireTool } from '../../engine/tools.ts';
@@ -18,19 +18,17 @@ import { proveEntrance } from './proof.ts';
 import { leavesOf, type Sandbox, sandboxFolder } from './sandbox.ts';
 
 // What the launcher wrote: the plan's spec with its placeholders filled in.
-const processSchema = z.looseObject({
-  args: z.array(z.string()),
-  env: z.array(z.string()),
-  cwd: z.string(),
-  user: z.looseObject({ uid: z.int(), gid: z.int() }),
+const processShape = open({
+  args: list(text),
+  env: list(text),
+  cwd: text,
+  user: open({ uid: whole(0), gid: whole(0) }),
 });
-const configSchema = z.looseObject({ process: processSchema });
+const configShape = open({ process: processShape });
 // A best effort may run without some leaves; the unit is that of the plan's inputs.
-const inputsSchema = z.looseObject({
-  cgroups: z.looseObject({ unit: z.looseObject({ name: z.string(), manager: z.string().optional() }).optional() }),
-});
+const inputsShape = open({ cgroups: open({ unit: optional(open({ name: text, manager: optional(text) })) }) });
 
-export type SandboxProcess = z.output<typeof processSchema>;
+export type SandboxProcess = ShapeOf<typeof processShape>;
 
 /** The run of a sandbox that has one, as its engine reaches it. */
 export function liveRunOf(paths: Paths, sandbox: Pick<Sandbox, 'run' | 'engine' | 'cgroups'>): LiveRun {
@@ -47,17 +45,17 @@ export function liveRunOf(paths: Paths, sandbox: Pick<Sandbox, 'run' | 'engine' 
 
 /** The process that the sandbox was started with. */
 export function readProcess(run: LiveRun): SandboxProcess {
-  return configSchema.parse(JSON.parse(readFileSync(join(run.runDirectory, 'config.json'), 'utf8'))).process;
+  return configShape(JSON.parse(readFileSync(join(run.runDirectory, 'config.json'), 'utf8'))).process;
 }
 
 /** What every execution of the sandbox has in common, as shell text around what differs. */
 function renderProcess(own: SandboxProcess, { before = [] }: EngineEnter): string {
   const { args: _, env, cwd, terminal: __, consoleSize: ___, ...rest } = own;
   const init = [...before, initTarget, '-p', 'SIGKILL', '-g', '--'];
-  const list = (words: readonly string[]) => JSON.stringify(words).slice(1, -1);
-  const head = `${JSON.stringify(rest).slice(0, -1)},"args":[${list(init)},`;
+  const inner = (words: readonly string[]) => JSON.stringify(words).slice(1, -1);
+  const head = `${JSON.stringify(rest).slice(0, -1)},"args":[${inner(init)},`;
   return [
-    assignments({ own_cwd: JSON.stringify(cwd), own_env: list(env) }),
+    assignments({ own_cwd: JSON.stringify(cwd), own_env: inner(env) }),
     shellFunction('write_process', [
       `printf %s ${quoteLiteral(head)} "$argv_json" '],"env":[' "$env_json" '],"cwd":' "$cwd_json" "$terminal_json" '}' >"$1"`,
     ]),
@@ -76,7 +74,7 @@ function supervisorOptions(sandbox: Sandbox, run: LiveRun): string[] {
       : [
           `--oom-file ${cgroups.version === 1 ? leaf(memory) : quoteLiteral(join(memory, run.id))}/${oomFile(cgroups.version)}`,
         ];
-  const { unit } = inputsSchema.parse(JSON.parse(readFileSync(join(plan.directory, 'inputs.json'), 'utf8'))).cgroups;
+  const { unit } = inputsShape(JSON.parse(readFileSync(join(plan.directory, 'inputs.json'), 'utf8'))).cgroups;
   const manager =
     unit?.manager === undefined
       ? []
@@ -169,7 +167,7 @@ function linkRun(paths: Paths, sandbox: Sandbox, run: LiveRun): void {
  * an engine that brings nothing in, DISK_FULL.
  */
 export async function makeEntrance(paths: Paths, sandbox: Sandbox): Promise<string> {
-  const enter = selectEngine(sandbox.engine.name).life?.enter;
+  const enter = (await selectEngine(sandbox.engine.name)).life?.enter;
   if (enter === undefined) {
     throw new CofferdamError('ENGINE_CANNOT', `${sandbox.engine.name} cannot bring a command into a sandbox that runs`);
   }

@@ -5,7 +5,7 @@ import { CofferdamError } from '../../base/errors.ts';
 import { type StreamOptions, streamTool, systemPath } from '../../base/exec.ts';
 import type { Paths } from '../../base/paths.ts';
 import { requireTool } from '../../engine/tools.ts';
-import { parseEnvironment } from '../../profile/overrides.ts';
+import { parseEnvironment } from '../../profile/pairs.ts';
 import type { Capture } from '../capture.ts';
 import { liveRunOf, makeEntrance, readProcess, type SandboxProcess } from './entrance.ts';
 import type { Sandbox } from './sandbox.ts';

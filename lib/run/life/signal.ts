@@ -24,7 +24,7 @@ export function parseSignal(text: string): string {
 /** Sends a signal to the program of a live run. False when the runtime knows no such run any more. */
 export async function sendSignal(paths: Paths, sandbox: Sandbox, run: string, signal: string): Promise<boolean> {
   const { name } = sandbox.engine;
-  const life = selectEngine(name).life;
+  const { life } = await selectEngine(name);
   if (life === undefined) throw new CofferdamError('ENGINE_CANNOT', `${name} cannot signal a sandbox`);
   const command = life.signal(liveRunOf(paths, { ...sandbox, run }), signal);
   if (command === undefined) return false;

@@ -75,7 +75,7 @@ async function startLocked(sandbox: Sandbox, host: Host, size: TerminalSize | un
       const writable = started.workspace.mode === 'rw';
       // Before anything runs: a run that its sandbox does not know would be nobody's.
       writeSandbox(paths, started);
-      const life = selectEngine(plan.engine.name).life;
+      const { life } = await selectEngine(plan.engine.name);
       if (life === undefined) throw new RangeError(plan.engine.name);
       await launchSandbox({
         paths,
