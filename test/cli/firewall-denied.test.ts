@@ -141,7 +141,7 @@ test('following shows what is there and what comes', async (t) => {
   const lines: string[] = [];
   const ended = run({ signal: controller.signal, onOut: (text) => lines.push(text) }, 'denied', '--follow', '--json');
   const until = async (count: number) => {
-    for (let i = 0; i < 500 && lines.length < count; i++) await new Promise((done) => setTimeout(done, 20));
+    for (let i = 0; i < 3000 && lines.length < count; i++) await new Promise((done) => setTimeout(done, 20));
   };
   await until(1);
   store.deny({ ...denial, host: 'b.example' });

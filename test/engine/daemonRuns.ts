@@ -117,7 +117,7 @@ export function testKills(own: OwnEngine, engine: string, pieces: Readonly<Recor
     t.equal(guests.length, 2, 'our init and the program, and neither a client nor a script of ours');
     const record = readFileSync(join(own.scene.paths.run, 'records', id), 'utf8');
     process.kill(Number(record.split(' ')[2]), 'SIGKILL');
-    t.ok(await until(() => !guests.some(isAlive), 5), 'all of them end');
+    t.ok(await until(() => !guests.some(isAlive)), 'all of them end');
     await run.ended;
     await own.start(['gc']).ended;
     t.ok(await own.isGone(id));

@@ -9,7 +9,7 @@ import { stateOf } from './lifeStage.ts';
 
 declareNeeds('crun', 'docker', 'base-tools');
 // A bound on whatever machine, not an expectation.
-tap.setTimeout(300_000);
+tap.setTimeout(900_000);
 
 const docker = await startDocker();
 const { scene } = docker;

@@ -6,6 +6,6 @@ import { dockerStage } from './dockerStage.ts';
 import { proveTerminals } from './lifeTerminal.ts';
 
 declareNeeds('crun', 'docker', 'python3', 'base-tools');
-tap.setTimeout(300_000);
+tap.setTimeout(900_000);
 
 proveTerminals(dockerStage(await startDocker()));

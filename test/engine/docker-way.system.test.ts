@@ -48,7 +48,7 @@ tap.test("docker's sandboxes have a way out", async (t) => {
   const docker = await startDocker(way);
   const isGone = async (id: string) => {
     // The daemon removes what has ended in its own time.
-    for (let look = 0; look < 100; look++) {
+    for (let look = 0; look < 1200; look++) {
       if ((await docker('ps', '--all', '--quiet', '--filter', `label=cofferdam.run=${id}`)) === '') return true;
       await new Promise((done) => setTimeout(done, 100));
     }

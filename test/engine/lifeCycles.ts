@@ -27,10 +27,10 @@ async function cycle(scene: Scene, engine: string, name: string, count: number):
 
 type Standing = (scene: Scene) => Promise<string[]>;
 
-/** What stands once it is `wanted`, or after 20 s: an engine's daemon takes a moment to forget. */
+/** What stands once it is `wanted`, or after two minutes: an engine's daemon takes a moment to forget. */
 async function settle(scene: Scene, standing: Standing, wanted: readonly string[]): Promise<string[]> {
   let found = (await standing(scene)).sort();
-  for (let look = 0; look < 100 && found.join('\n') !== wanted.join('\n'); look++) {
+  for (let look = 0; look < 600 && found.join('\n') !== wanted.join('\n'); look++) {
     await new Promise((done) => setTimeout(done, 200));
     found = (await standing(scene)).sort();
   }

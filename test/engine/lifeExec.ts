@@ -117,6 +117,7 @@ function proveTree(stage: LifeStage): void {
   testOn(stage, 'what a command leaves in the background goes on, and ends with the sandbox', async (t, scene) => {
     const live = await makeOn(t, stage, scene);
     t.match(await live.exec([], ['sh', '-c', 'sleep 305 & echo started']), { status: 0, stdout: 'started\n' });
+    t.ok(await until(() => sleepers(live).length === 1), 'it was forked, and is sleep soon');
     t.strictSame(sleepers(live), ['sleep 305']);
     const pids = live.members();
     t.equal((await scene.sandbox(['stop', '-t', '0', live.name])).status, 0);

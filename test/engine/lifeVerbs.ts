@@ -11,7 +11,7 @@ async function logsOf(scene: Scene, name: string, ...options: string[]): Promise
 }
 
 async function logsSay(scene: Scene, name: string, text: string): Promise<boolean> {
-  for (let look = 0; look < 200; look++) {
+  for (let look = 0; look < 1000; look++) {
     if ((await logsOf(scene, name)).includes(text)) return true;
     await new Promise((done) => setTimeout(done, 50));
   }

@@ -6,6 +6,6 @@ import { startContainerd } from './nerdctlScene.ts';
 import { nerdctlStage } from './nerdctlStage.ts';
 
 declareNeeds('crun', 'unshare', 'python3', 'base-tools');
-tap.setTimeout(300_000);
+tap.setTimeout(900_000);
 
 proveTerminals(nerdctlStage(await startContainerd()));

@@ -121,7 +121,7 @@ test('nothing is kept of containers that have ended', async (t) => {
   );
   t.same(readdirSync(containerd.containers), []);
   t.equal(await containerd.nerdctl('ps', '--all', '--quiet'), '');
-  t.ok(await until(() => findProcesses(containerd.socket).every(({ pid }) => pid === containerd.daemon.pid), 3));
+  t.ok(await until(() => findProcesses(containerd.socket).every(({ pid }) => pid === containerd.daemon.pid)));
 });
 
 test('when containerd is killed the run ends, and nothing of the guest goes on', async (t) => {
@@ -136,7 +136,7 @@ test('when containerd is killed the run ends, and nothing of the guest goes on',
   t.same(membersOf(0, id), []);
   // Nobody is left to tell it; the next containerd on this state would.
   shim.kill();
-  t.ok(await until(() => scene.traces(id).length === 0, 3), scene.traces(id).join('\n'));
+  t.ok(await until(() => scene.traces(id).length === 0), scene.traces(id).join('\n'));
 });
 
 test("refuses a plain user without a containerd of their own: the host's is root's", async (t) => {

@@ -64,7 +64,7 @@ export async function startDaemon({
       () => false,
     );
   for (let tries = 0; !(await answers()); tries++) {
-    if (tries === 100 || daemon.child.exitCode !== null)
+    if (tries === 600 || daemon.child.exitCode !== null)
       throw new Error(`${file} does not answer: ${daemon.err().toString().slice(-2000)}`);
     await new Promise((done) => setTimeout(done, 200));
   }
@@ -116,7 +116,7 @@ export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine
   const isGone = async (id: string) => {
     // Some time for the daemon, which removes what has ended in its own.
     const gone = await until(() => scene.traces(id).length === 0);
-    for (let tries = 0; tries < 100 && (await containersOf(id)) !== ''; tries++)
+    for (let tries = 0; tries < 1200 && (await containersOf(id)) !== ''; tries++)
       await new Promise((done) => setTimeout(done, 100));
     return gone && (await containersOf(id)) === '';
   };

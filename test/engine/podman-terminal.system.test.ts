@@ -5,6 +5,6 @@ import { proveTerminals } from './lifeTerminal.ts';
 import { podmanStage } from './podmanStage.ts';
 
 declareNeeds('crun', 'podman', 'python3', 'base-tools');
-tap.setTimeout(300_000);
+tap.setTimeout(900_000);
 
 proveTerminals(podmanStage);

@@ -5,7 +5,7 @@ import { declareNeeds } from '../system/needs.ts';
 import { showWayOut } from './wayCases.ts';
 
 declareNeeds('podman', 'squid', 'base-tools');
-tap.setTimeout(600_000);
+tap.setTimeout(900_000);
 
 tap.test("podman's sandboxes have a way out", async (t) => {
   const way = await makeWayScene(t);

@@ -115,7 +115,7 @@ testAsBoth('monitor and program die with a supervisor that is killed', async (t,
   const pids = [...new Set(members(scene, id))];
   const record = readFileSync(join(scene.paths.run, 'records', id), 'utf8');
   process.kill(Number(record.split(' ')[2]), 'SIGKILL');
-  t.ok(await until(() => !pids.some(isAlive), 5), 'all of them end');
+  t.ok(await until(() => !pids.some(isAlive)), 'all of them end');
   await run.ended;
   await scene.sandbox(['gc']);
   t.same(scene.traces(id), []);

@@ -27,10 +27,7 @@ async function publish(t: Test, ports: PortScene, chosen: readonly string[]): Pr
   const words = ['run', '--id', id, ...chosen, '-p', 'python-tools', '--timeout', '5m', '--publish', 'web:8000'];
   const started = ports.start([...words, '--', 'sh', '-c', server]);
   t.teardown(() => started.child.kill('SIGTERM'));
-  t.ok(
-    await until(() => started.out().includes('end\n') || started.child.exitCode !== null, 120),
-    started.err().toString(),
-  );
+  t.ok(await until(() => started.out().includes('end\n') || started.child.exitCode !== null), started.err().toString());
   const port = ports.portOf('web');
   t.ok(await untilServes(port, true), `it serves: ${started.err().toString()}`);
   const end = () => {
@@ -54,7 +51,7 @@ async function showReached(t: Test, { ports, id, port, out, end }: Published): P
   t.not(readlinkSync(`/proc/${forwarder}/ns/net`), readlinkSync('/proc/self/ns/net'), 'it is in the sandbox’s network');
   await end();
   t.notOk(await serves(port), 'not after the end');
-  t.ok(await until(() => ports.scene.traces(id).length === 0, 60), ports.scene.traces(id).join('; '));
+  t.ok(await until(() => ports.scene.traces(id).length === 0), ports.scene.traces(id).join('; '));
 }
 
 async function showKilled(t: Test, { ports, id, port, end }: Published): Promise<void> {

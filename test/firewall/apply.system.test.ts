@@ -100,19 +100,28 @@ test('without its confirmation an apply undoes itself, and the one before is in 
 });
 
 async function untilRuleset(host: HostScene, wanted: string): Promise<void> {
-  for (let look = 0; look < 200 && host.ruleset() !== wanted; look++) await sleep(100);
+  for (let look = 0; look < 1200 && host.ruleset() !== wanted; look++) await sleep(100);
   // The timer loads first and then puts its files right.
-  for (let look = 0; look < 200 && exists(host, '/run/cofferdam/firewall/pending'); look++) await sleep(50);
+  for (let look = 0; look < 2400 && exists(host, '/run/cofferdam/firewall/pending'); look++) await sleep(50);
 }
+
+/** Whether the timer of a way back waits: a shell in the mount namespace of this host. */
+const isTimed = (host: HostScene) =>
+  host.run([
+    ...['sh', '-c'],
+    'for pid in $(pgrep -f "[w]ayback.sh"); do [ "$(readlink /proc/$pid/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ] || exit 0; done; exit 1',
+  ]).status === 0;
 
 test('what is confirmed stays, and is what the next boot loads', async (t) => {
   const host = await prepared(t);
   t.match(host.firewall('confirm'), { status: 125, stderr: /no apply/ }, 'refuses where there is none');
-  t.match(host.firewall('apply', '--confirm', '8s'), { status: 0 });
+  t.match(host.firewall('apply', '--confirm', '60s'), { status: 0 });
+  t.ok(isTimed(host), 'control: the way back waits');
   t.match(host.firewall('confirm'), { status: 0, stderr: /kept/ });
   const kept = host.ruleset();
-  await sleep(9000);
-  t.equal(host.ruleset(), kept, 'the timer found nothing to do');
+  for (let look = 0; look < 600 && isTimed(host); look++) await sleep(100);
+  t.notOk(isTimed(host), 'the timer has ended');
+  t.equal(host.ruleset(), kept, 'and found nothing to do');
   t.match(host.firewall('status'), { status: 0, stdout: /the next boot loads it/ });
   t.match(host.firewall('rollback'), { status: 125, stderr: /was confirmed/ }, 'refuses to undo it');
   host.run(['nft', 'flush', 'ruleset']);

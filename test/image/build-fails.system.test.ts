@@ -14,7 +14,7 @@ import { ownFolder } from './fixtures.ts';
 const user = { name: '', uid, gid: process.getgid?.() ?? 0 };
 
 test('refuses drift from the lock when it is required, and keeps nothing', async (t) => {
-  t.setTimeout(180_000);
+  t.setTimeout(600_000);
   const folder = ownFolder(t);
   const from = copyInstall(folder);
   const lock = lockPath(join(from, 'images/base-tools'), hostArchitecture());
@@ -29,7 +29,7 @@ test('refuses drift from the lock when it is required, and keeps nothing', async
 });
 
 test('a build that is stopped leaves nothing', async (t) => {
-  t.setTimeout(120_000);
+  t.setTimeout(600_000);
   const folder = ownFolder(t);
   const abort = new AbortController();
   let outside: string[] = [];
@@ -49,7 +49,7 @@ test('a build that is stopped leaves nothing', async (t) => {
 });
 
 test('a build that is killed leaves no image and no process, and what it left is swept by the next', async (t) => {
-  t.setTimeout(120_000);
+  t.setTimeout(600_000);
   const folder = ownFolder(t);
   const store = join(folder, 'store');
   let reached = () => {};

@@ -10,7 +10,7 @@ import { findReceipts } from '../../lib/run/receipt/store.ts';
 import { events, now, receiptOf, receiptScene } from './receipt-scene.ts';
 
 // Thirty-five starts of Node on a busy machine.
-tap.setTimeout(180_000);
+tap.setTimeout(900_000);
 
 test('twenty processes at once make each receipt once', async (t) => {
   const scene = receiptScene(t);

@@ -98,7 +98,7 @@ test('a caller that stops reading after the program has ended does not hold the 
 test('silence ends the program with 124 idle; output keeps it alive', async (t) => {
   const scene = await setScene(t);
   const program = 'for i in 1 2 3 4 5 6 7 8; do sleep 0.2; echo $i >&$((1 + i % 2)); done; exec sleep 60';
-  const { exitCode, stdout, stderr } = await scene.play(`./run ${record} -- /bin/sh -c '${program}'`, { idle: 1500 });
+  const { exitCode, stdout, stderr } = await scene.play(`./run ${record} -- /bin/sh -c '${program}'`, { idle: 4000 });
   t.equal(exitCode, 124);
   t.equal(stdout, '2\n4\n6\n8\n');
   t.equal(stderr, '1\n3\n5\n7\n');

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { CofferdamError, run } from '../../lib/sdk/index.ts';
+import { until } from '../system/scene.ts';
+import { findProcesses } from '../system/traces.ts';
 
 export const needs = ['root or a prepared user', 'image base-tools'];
 
@@ -30,8 +32,9 @@ test('passes bytes on stdin and variables, and nothing of our own environment', 
 
 test('cancels when the signal aborts', async (t) => {
   const controller = new AbortController();
-  const running = run({ ...host, profile: 'base-tools', command: ['sleep', '60'], signal: controller.signal });
-  setTimeout(() => controller.abort(), 1000);
+  const running = run({ ...host, profile: 'base-tools', command: ['sleep', '4711.5'], signal: controller.signal });
+  t.ok(await until(() => findProcesses('sleep 4711.5').some(({ command }) => command === 'sleep 4711.5')));
+  controller.abort();
   t.match(await running, { status: 'cancelled', exitCode: 143 });
 });
 

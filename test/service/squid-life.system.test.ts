@@ -69,7 +69,7 @@ test('a tunnel that does not end is ended when the drain is over', async (t) => 
   const squid = await scene.start(bypassPolicy);
   const asking = squid.ask({ send: connect(`${allowed}:80`), inTunnel: 'never ended' });
   const isOpen = () => scene.world.host(['/usr/bin/sh', '-c', `ss -Htn sport = :${squid.port}`]).trim() !== '';
-  for (let i = 0; i < 500 && !isOpen(); i++) await new Promise((done) => setTimeout(done, 10));
+  for (let i = 0; i < 6000 && !isOpen(); i++) await new Promise((done) => setTimeout(done, 10));
   t.ok(isOpen());
   await squid.stop(200);
   t.equal(isAlive(squid.pid), false);
@@ -81,7 +81,8 @@ test('its end by somebody else is noticed, and its place is cleaned', async (t) 
   const squid = await scene.start(bypassPolicy);
   t.equal(foldersIn(scene.folder).length, 1);
   process.kill(squid.pid, 'SIGKILL');
-  for (let i = 0; i < 500 && foldersIn(scene.folder).length > 0; i++) await new Promise((done) => setTimeout(done, 10));
+  for (let i = 0; i < 6000 && foldersIn(scene.folder).length > 0; i++)
+    await new Promise((done) => setTimeout(done, 10));
   t.same(foldersIn(scene.folder), []);
 });
 

@@ -60,7 +60,7 @@ export type Order = (
 const squids = new Map<number, RunningSquid>();
 const entries = new Map<number, AccessEntry[]>();
 const settleMs = 150;
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 let connections = 0;
 
 async function start(order: StartOrder): Promise<object> {
@@ -122,7 +122,7 @@ function secure(socket: Socket, { name, authority, protocols }: NonNullable<AskO
 
 /** The log's lines come when a connection has ended: all are there when one is and a moment has passed. */
 async function awaitEntries(connection: number): Promise<AccessEntry[]> {
-  for (let i = 0; i < 200 && !entries.has(connection); i++) await new Promise((done) => setTimeout(done, 10));
+  for (let i = 0; i < 3000 && !entries.has(connection); i++) await new Promise((done) => setTimeout(done, 10));
   await new Promise((done) => setTimeout(done, 50));
   return entries.get(connection) ?? [];
 }

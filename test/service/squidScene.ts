@@ -198,7 +198,7 @@ async function startDnsmasq(t: Test, world: World, netName: string, all: typeof 
         child.kill();
       }),
   );
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 3000; i++) {
     if (child.exitCode !== null) throw new Error(`dnsmasq ended: ${said}`);
     if (world.net(['/usr/bin/sh', '-c', 'ss -Hltn sport = :53 | wc -l']).trim() === '2') return;
     await new Promise((done) => setTimeout(done, 10));

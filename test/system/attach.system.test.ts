@@ -1,13 +1,15 @@
 // Owns the proof of attach: the terminal of a sandbox that lives on, left and taken up again; the caller's is as it was at every end.
+import { readdirSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import tap, { type Test } from 'tap';
+import { logsFolder } from '../../lib/run/life/sandbox.ts';
 import { inspect, logText, type Made, make, refused } from './lifeScene.ts';
 import { declareNeeds } from './needs.ts';
 import { type Scene, sandboxFile, testAsBoth, until } from './scene.ts';
 import { type Step, type Typed, typed } from './typing.ts';
 
 declareNeeds('crun', 'python3', 'base-tools');
-tap.setTimeout(300_000);
+tap.setTimeout(900_000);
 
 const ctrl = (key: string) => String.fromCharCode(key.charCodeAt(0) % 32);
 const leave = `${ctrl('P')}${ctrl('Q')}`;
@@ -109,12 +111,23 @@ testAsBoth('without a terminal inside: input of several callers, and the end of 
   t.match(again, { status: 3, stdout: 'got\n4\n' });
 });
 
+function openFiles(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+}
+
 testAsBoth('Ctrl-C without a terminal inside leaves, and nobody attached holds nobody', async (t, scene) => {
   const made = await makeShell(t, scene, 'head -c 3000000 /dev/zero | tr "\\0" x; echo done >&2; exec sleep 300', []);
   t.equal((await scene.sandbox(['start', made.name])).status, 0);
   t.ok(await until(() => logText(scene, made).includes('done')));
   const started = scene.spawn(sandboxFile, ['attach', made.name]);
-  await new Promise((done) => setTimeout(done, 1500));
+  const log = logsFolder(scene.paths, made.id);
+  t.ok(await until(() => openFiles(started.pid).some((file) => file.startsWith(log))), 'it follows the log');
   started.child.kill('SIGINT');
   t.match(await started.ended, { status: 130, stdout: '' });
   t.equal((await inspect(scene, made)).state.status, 'running');

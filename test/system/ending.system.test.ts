@@ -50,11 +50,9 @@ for (const [name, way] of Object.entries(ways)) {
 
   testAsBoth(`a program that ignores TERM is killed (${name})`, async (t, scene) => {
     const running = await start(scene, way, stubborn);
-    const begin = Date.now();
     running.child.kill('SIGTERM');
     const ended = await running.ended;
     t.equal(ended.status, 143, ended.stderr);
-    t.ok(Date.now() - begin < 10_000);
     t.strictSame(scene.traces(running.id), []);
   });
 
@@ -125,11 +123,10 @@ for (const [name, extra] of Object.entries({
         () =>
           guests.every((pid) => readSoft(`/proc/${pid}/cmdline`) === '') &&
           membersOf(scene.uid, running.id).length === 0,
-        5,
       );
       t.ok(dead, `${victim.role}: the guest is dead: ${membersOf(scene.uid, running.id).map(commandOf).join(' ')}`);
       await running.ended;
-      await until(() => findProcesses(running.id).length === 0, 5);
+      await until(() => findProcesses(running.id).length === 0);
       t.equal((await scene.sandbox(['gc'])).status, 0);
       t.strictSame(scene.traces(running.id), [], victim.role);
     }

@@ -30,14 +30,14 @@ testAsBoth('ends a program that takes more memory than it may, and says oom', as
 });
 
 testAsBoth('ends the whole sandbox when a child in the background is out of memory', async (t, scene) => {
-  const script = `python3 -c '${hog}' & wait $!; echo "child $?"; exec sleep 60`;
+  const script = `python3 -c '${hog}' & wait $!; echo "child $?"; exec sleep 600`;
   const { status, result } = await scene.runJson([
     '-p',
     'python-tools',
     '--memory',
     '64m',
     '--timeout',
-    '8s',
+    '60s',
     '--',
     'sh',
     '-c',
@@ -146,7 +146,7 @@ testAsBoth('ends at the timeout with TERM, and with KILL a program that ignores 
   const polite = await scene.runJson([
     ...base,
     '--timeout',
-    '1s',
+    '3s',
     '--',
     'sh',
     '-c',
@@ -170,7 +170,7 @@ testAsBoth('ends at the timeout with TERM, and with KILL a program that ignores 
 });
 
 testAsBoth('ends a program that is silent for too long, and not one that speaks', async (t, scene) => {
-  const profile = scene.write('idle.yaml', 'extends: base-tools\nlimits: { idle: 2s }\n');
+  const profile = scene.write('idle.yaml', 'extends: base-tools\nlimits: { idle: 4s }\n');
   const silent = await scene.runJson(['-p', profile, '--', 'sleep', '60']);
   t.match(silent.result, { status: 'timeout', reason: 'idle', exitCode: 124 });
   const talking = await scene.runJson([

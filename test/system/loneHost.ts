@@ -97,7 +97,7 @@ async function open(child: ChildProcess): Promise<number> {
   let said = '';
   child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const ready = await until(() => said.includes('ready\n') || child.exitCode !== null, 60);
+  const ready = await until(() => said.includes('ready\n') || child.exitCode !== null);
   const init = childOf(child.pid ?? -1);
   if (!ready || init === undefined || child.exitCode !== null) throw new Error(`no host of our own: ${said}`);
   return init;

@@ -7,7 +7,7 @@ import { readSoft } from './traces.ts';
 import { type Step, typed } from './typing.ts';
 
 declareNeeds('crun', 'python3', 'base-tools');
-tap.setTimeout(300_000);
+tap.setTimeout(900_000);
 
 /** The short way, after the first; and the one with Node above it. */
 const ways: Readonly<Record<string, readonly string[]>> = { short: [], Node: ['-e', 'WAY=node'] };
@@ -60,7 +60,7 @@ exit 9`;
       t.match(ended, { same: true, left: 0 }, `${signal}`);
       t.ok(await isGone(scene, ended.id), `${signal}`);
     }
-    const late = await typeRun(scene, ['-it', '--timeout', '1s', ...way], 'echo ready; sleep 300');
+    const late = await typeRun(scene, ['-it', '--timeout', '3s', ...way], 'echo ready; sleep 300');
     t.match(late, { same: true, status: 124 });
     const killed = await typeRun(scene, ['-it', ...way], 'kill -9 $$');
     t.match(killed, { same: true, status: 137 });

@@ -200,8 +200,8 @@ export function testAsBoth(title: string, body: (t: Test, scene: Scene) => Promi
   }
 }
 
-/** Waits until `holds`, looking every 20 ms for up to `seconds`; false when it never did. */
-export async function until(holds: () => boolean, seconds = 20): Promise<boolean> {
+/** Waits until `holds`, looking every 20 ms for `seconds` or more, a bound for a machine that is busy; false when it never did. */
+export async function until(holds: () => boolean, seconds = 120): Promise<boolean> {
   for (let look = 0; look < seconds * 50; look++) {
     if (holds()) return true;
     await new Promise((done) => setTimeout(done, 20));

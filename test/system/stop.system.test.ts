@@ -59,7 +59,7 @@ tap.test('a TERM at any moment of the start ends the run long before its grace',
     await new Promise((done) => setTimeout(done, ms));
     if (!run.out().includes('up')) before++;
     run.child.kill('SIGTERM');
-    const heard = await until(() => isOver(run), 30);
+    const heard = await until(() => isOver(run));
     if (!heard) run.child.kill('SIGKILL');
     const { status, signal, stderr } = await run.ended;
     // Before the supervisor takes signals it dies of it.
@@ -70,7 +70,7 @@ tap.test('a TERM at any moment of the start ends the run long before its grace',
 
 tap.test('a program that runs gets TERM once', async (t) => {
   await writeBundle('trap "echo told" TERM; echo up; while :; do sleep 0.05; done');
-  const run = start(1000);
+  const run = start(5000);
   t.ok(await until(() => run.out().includes('up')), 'it runs');
   run.child.kill('SIGTERM');
   const { status, stdout } = await run.ended;

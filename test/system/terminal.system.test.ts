@@ -43,7 +43,7 @@ exit 9`;
       const seen = await typeInto(scene, live, way, 'echo ready; sleep 300', [{ see: 'ready', signal }]);
       t.match(seen, { same: true, left: 0 }, `${signal}`);
     }
-    const late = await typeInto(scene, live, [...way, '--timeout', '1s'], 'echo ready; sleep 300', []);
+    const late = await typeInto(scene, live, [...way, '--timeout', '3s'], 'echo ready; sleep 300', []);
     t.match(late, { same: true, status: 124 });
     t.match(await live.exec([], ['pgrep', 'sleep']), { stdout: /^[0-9]+\n$/ }, 'only the sandbox’s own program');
   });

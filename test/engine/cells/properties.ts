@@ -20,10 +20,10 @@ async function showDeath(t: Test, { scene, start, chosen }: CellEngine): Promise
   t.ok(pids.length > 0);
   const [, , supervisor = ''] = readFileSync(join(scene.paths.run, 'records', id), 'utf8').split(' ');
   process.kill(Number(supervisor), 'SIGKILL');
-  t.ok(await until(() => !pids.some(isAlive), 5), 'all of it ends');
+  t.ok(await until(() => !pids.some(isAlive)), 'all of it ends');
   await run.ended;
   await start(['gc']).ended;
-  t.ok(await until(() => scene.traces(id).length === 0, 5), scene.traces(id).join(', '));
+  t.ok(await until(() => scene.traces(id).length === 0), scene.traces(id).join(', '));
 }
 
 const userFirst = ['identity.become-root', 'identity.become-root-group', 'identity.set-groups'];

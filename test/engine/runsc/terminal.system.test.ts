@@ -8,7 +8,7 @@ import { typed } from '../../system/typing.ts';
 import { proveExecuted } from '../lifeTerminal.ts';
 
 declareNeeds('runsc', 'python3', 'base-tools');
-tap.setTimeout(300_000);
+tap.setTimeout(900_000);
 
 const gvisor = ['--isolation', 'gvisor', '--pids', '512'];
 

@@ -102,7 +102,7 @@ test('a switch is for new connections; a reset ends those of the runs that it co
   bridge.switchTo({ address, port: first.port, numbers });
   const [one, two] = [await addRun(bridge, 'run-1'), await addRun(bridge, 'run-2')];
   const [held, kept] = [await hold(t, one), await hold(t, two)];
-  for (let look = 0; look < 250 && first.seen.length < 2; look++) await new Promise((done) => setTimeout(done, 20));
+  for (let look = 0; look < 1500 && first.seen.length < 2; look++) await new Promise((done) => setTimeout(done, 20));
   bridge.switchTo({ address, port: second.port, numbers });
   t.equal(await ask(one, 'new'), 'new');
   t.equal(first.seen.length, 2);
@@ -146,7 +146,7 @@ test('refuses beyond each bound of a run', async (t) => {
   const requests = await addRun(bridge, 'requests', { ...ample, perRun: { ...ample.perRun, requests: 5 } });
   const seen = proxy.seen.length;
   const live = await hold(t, requests);
-  for (let look = 0; look < 250 && proxy.seen.length === seen; look++)
+  for (let look = 0; look < 1500 && proxy.seen.length === seen; look++)
     await new Promise((done) => setTimeout(done, 20));
   bridge.countRequests('requests', 5);
   t.notOk(live.closed);
@@ -161,7 +161,7 @@ test('cuts all connections of a run whose bytes are used up, and takes no other'
   bridge.switchTo({ address, port: proxy.port, numbers });
   const path = await addRun(bridge, 'run-1', { ...ample, perRun: { ...ample.perRun, bytes: 1 << 20 } });
   const other = await hold(t, path);
-  for (let look = 0; look < 250 && proxy.seen.length === 0; look++) await new Promise((done) => setTimeout(done, 20));
+  for (let look = 0; look < 1500 && proxy.seen.length === 0; look++) await new Promise((done) => setTimeout(done, 20));
   t.not(await ask(path, Buffer.alloc(2 << 20)), '\0'.repeat(2 << 20));
   t.ok(await closed(other));
   t.match(await ask(path, 'x'), refused(429));

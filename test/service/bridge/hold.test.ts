@@ -65,7 +65,7 @@ test('a held connection goes on with every byte, to the proxy of that moment', a
       .once('end', () => done(Buffer.concat(chunks).toString('latin1')));
   });
   client.write(request, 'latin1');
-  for (let i = 0; i < 200 && asked.length === 0; i++) await new Promise((done) => setTimeout(done, 10));
+  for (let i = 0; i < 3000 && asked.length === 0; i++) await new Promise((done) => setTimeout(done, 10));
   t.same(asked, [{ host: 'a.example', port: 443 }]);
   t.equal(proxy.seen.length, 0);
   bridge.switchTo({ address: '127.0.0.1', port: other.port, numbers });
@@ -90,7 +90,7 @@ test('a guest that hangs up, or a run that ends, ends the waiting', async (t) =>
     return new Promise((done) => signal.addEventListener('abort', done));
   });
   const until = async (count: number) => {
-    for (let i = 0; i < 200 && signals.length < count; i++) await new Promise((done) => setTimeout(done, 10));
+    for (let i = 0; i < 3000 && signals.length < count; i++) await new Promise((done) => setTimeout(done, 10));
   };
   const [first, second, silent] = [open(t, path), open(t, path), open(t, path)];
   first.write(request);
@@ -118,7 +118,7 @@ test('held connections count as open ones', async (t) => {
   const run = { run: 'r1', tool: undefined, profile: 'p', limits: { ...ample, atOnce: 2 }, ask, ...usual };
   const path = join((await bridge.addRun(run)).folder, 'proxy.sock');
   for (const socket of [open(t, path), open(t, path)]) socket.write(request);
-  for (let i = 0; i < 200 && count < 2; i++) await new Promise((done) => setTimeout(done, 10));
+  for (let i = 0; i < 3000 && count < 2; i++) await new Promise((done) => setTimeout(done, 10));
   t.match(await send(path, request), /^HTTP\/1\.1 429 /);
   t.equal(proxy.seen.length, 0, 'the proxy has not heard of them');
 });

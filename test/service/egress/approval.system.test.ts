@@ -47,7 +47,7 @@ test('denied, approved for a time, and denied again, within one sandbox', async 
     `${curl(one)}; echo refused; until ${curl(one)} 2>/dev/null | grep -q ${word}; do sleep 0.1; done; echo passed
     ${curl(one, 'slow')} >/dev/null 2>&1; echo cut; ${curl(one)}; echo end`,
   );
-  t.ok(await until(() => live.out().includes('refused'), 30), live.err().toString());
+  t.ok(await until(() => live.out().includes('refused')), live.err().toString());
   t.ok(await until(() => live.err().includes('response 403')));
   const [asked] = await requests('denied');
   t.match(asked, { host: one, state: 'denied', reason: 'unlisted' });
@@ -56,10 +56,10 @@ test('denied, approved for a time, and denied again, within one sandbox', async 
   t.notMatch((await agent('denied')).stdout, /firewall (allow|approve)/, 'what reads a pipe is told no command');
   t.match((await person('denied')).stdout, `to allow it: firewall allow --profile base-tools ${one}:443;`);
   t.notMatch(live.out().toString(), /passed/, 'nothing has let it through yet');
-  t.match(await person('approve', id, '--for', '6s'), { status: 0, stdout: /until 20/ });
-  t.ok(await until(() => live.out().includes('passed'), 5), 'the next request of the same sandbox');
+  t.match(await person('approve', id, '--for', '20s'), { status: 0, stdout: /until 20/ });
+  t.ok(await until(() => live.out().includes('passed')), 'the next request of the same sandbox');
   t.notMatch(live.out().toString(), /cut/);
-  t.ok(await until(() => live.out().includes('cut'), 15), 'the end of the grant cuts an open tunnel');
+  t.ok(await until(() => live.out().includes('cut')), 'the end of the grant cuts an open tunnel');
   const { stdout, stderr } = await live.ended;
   t.match(stdout, /end\n$/);
   t.equal(stdout.split(word).length, 1);
@@ -101,7 +101,7 @@ test('onDeny: ask holds a request until a person has answered', async (t) => {
     return started;
   };
   const waiting = async () => {
-    for (let look = 0; look < 100; look++) {
+    for (let look = 0; look < 600; look++) {
       const [asked] = await requests('requests');
       if (asked !== undefined) return asked.id;
       await new Promise((done) => setTimeout(done, 200));
@@ -136,7 +136,7 @@ test('onDeny: ask holds each plain request of a client that keeps its connection
   const approved: string[] = [];
   for (const host of [one, two]) {
     const waiting = async () => (await requests('requests')).find((asked) => asked.host === host);
-    for (let look = 0; look < 150 && (await waiting()) === undefined; look++)
+    for (let look = 0; look < 600 && (await waiting()) === undefined; look++)
       await new Promise((done) => setTimeout(done, 200));
     const asked = await waiting();
     t.equal(asked?.port, 80, `${host} is held`);

@@ -152,7 +152,7 @@ test('a change of the policy reaches one that lives, cuts what it takes away, an
   t.match(widened.stdout, word);
   t.notMatch(slow.out().toString(), /tunnel-cut/, 'which cuts nothing');
   way.writePolicy(policy(`global: {allow: ["${two}"]}\n`));
-  t.ok(await until(() => slow.out().includes('tunnel-cut'), 30), 'a tightening cuts the tunnel');
+  t.ok(await until(() => slow.out().includes('tunnel-cut')), 'a tightening cuts the tunnel');
   t.match((await exec(way, name, curl(one))).stderr, /response 403/);
 });
 
@@ -175,7 +175,7 @@ testAsBoth('a killed daemon leaves no egress, and the next one opens the ways of
   await kill();
   t.match((await inspect(way, name)).egress, { way: 'closed', problem: /sandbox gc/ });
   process.kill(state.pid, 'SIGKILL');
-  t.ok(await until(() => way.scene.traces(run).every((trace) => !trace.includes('process')), 30));
+  t.ok(await until(() => way.scene.traces(run).every((trace) => !trace.includes('process'))));
   t.match(await way.sandbox('start', name), { status: 0 });
   t.equal((await exec(way, name, curl(one))).stdout.trim(), word, 'start of one that runs opens it again');
   t.equal((await way.status())?.runs.length, 1, 'and not that of one that died meanwhile');
@@ -200,11 +200,8 @@ testAsBoth('a way ends with its supervisor, however that ends', async (t, way) =
   t.equal((await exec(way, killed, curl(one))).stdout.trim(), word, 'control');
   const { run, state } = await inspect(way, killed);
   process.kill(state.pid, 'SIGKILL');
-  t.ok(await until(() => left(way).length === 0, 30), 'the way is closed');
-  t.ok(
-    await until(() => way.scene.traces(run).every((trace) => !trace.includes('process')), 30),
-    'the sandbox is dead',
-  );
+  t.ok(await until(() => left(way).length === 0), 'the way is closed');
+  t.ok(await until(() => way.scene.traces(run).every((trace) => !trace.includes('process'))), 'the sandbox is dead');
   t.equal((await inspect(way, killed)).state.status, 'lost');
   await checkReceipt(t, way, run, { allowed: 1, denied: 0, hostFirewall: 'absent' });
   for (const [flag, reason] of [
@@ -213,12 +210,12 @@ testAsBoth('a way ends with its supervisor, however that ends', async (t, way) =
   ] as const) {
     const name = await live(t, way, flag, '3s');
     t.equal((await way.sandbox('wait', name)).stdout, '124\n');
-    t.ok(await until(() => left(way).length === 0, 30), reason);
+    t.ok(await until(() => left(way).length === 0), reason);
     t.match((await inspect(way, name)).state, { status: 'exited', reason });
   }
   const brief = await live(t, way, '--', 'true');
   t.equal((await way.sandbox('wait', brief)).stdout, '0\n');
-  t.ok(await until(() => left(way).length === 0, 30));
+  t.ok(await until(() => left(way).length === 0));
   t.same((await way.status())?.runs, []);
 });
 
