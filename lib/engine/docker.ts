@@ -87,6 +87,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     appendsArguments: true,
     // What the groups bound is the guest alone: client and scripts are none of it.
     supervision: ['--apart', ...seekInit],
+    hostIds: { runtime: `${script.ids.rootUid}`, program: `${script.ids.uid}`, group: `${script.ids.gid}` },
     // The client would read the configuration of whoever runs it: another daemon, proxies for every container.
     env: ['HOME', 'DOCKER_CONFIG'].map((name) => ({ name, value: '/nonexistent' })),
     words: [tools.sh, `${planDirectory}/docker-run`, ...passed.map((name): ShellWord => [variable(name)])],

@@ -73,6 +73,8 @@ export interface EngineCommand {
   readonly writesConfig: boolean;
   /** What it writes there, where that is not the spec as it came. */
   readonly config?: OciSpec;
+  /** Host uids of the runtime and of the program, and the program's gid, where they are not those of the slot. */
+  readonly hostIds?: Readonly<Record<'runtime' | 'program' | 'group', ShellWord>>;
   /** Options of the supervisor for this engine alone (docs/decisions/0011-fewer-processes.md). */
   readonly supervision?: readonly ShellWord[];
   /** The runtime's command up to the guest's arguments. One without words for a terminal gives none. */

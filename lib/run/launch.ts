@@ -2,7 +2,7 @@
 import type { CgroupParents } from '../engine/cgroup.ts';
 import { boundsSwap, type Controller, leafWrites, oomFile, parentOf, pidsFile } from '../engine/cgroup.ts';
 import type { EngineCommand } from '../engine/types.ts';
-import { givesTerminal, quoteLiteral, renderCommand, renderWord } from '../engine/words.ts';
+import { givesTerminal, quoteLiteral, renderCommand, renderWord, variable } from '../engine/words.ts';
 import type { Profile } from '../profile/schema.ts';
 import { splitTemplate } from '../spec/placeholders.ts';
 import { countSlots, type HostIds, idArithmetic, type ProgramIds } from '../spec/uidmap.ts';
@@ -135,6 +135,17 @@ function renderWayOut({ profile }: LaunchInput): string {
   return shellFunction('bind_way_out', profile.network.mode === 'proxy' ? bound : [refused]);
 }
 
+// The folders above root's are open: its sandboxes pass them as other uids. A user's are closed to all others.
+function admitted({ ids, profile, command }: LaunchInput): string[] {
+  if (ids.callerUid !== 0 || profile.network.mode !== 'proxy') return [];
+  const { runtime, program, group } = command.hostIds ?? {
+    runtime: [variable('root_uid')],
+    program: [variable('program_uid')],
+    group: [variable('program_gid')],
+  };
+  return [`--way-out ${[runtime, program, group].map((id) => renderWord(id)).join(':')}:"$way_out"`];
+}
+
 function renderStart(input: LaunchInput): string {
   const { cgroups, command, folders, profile, planDigest } = input;
   const leaves = cgroups.folders.map(({ path }) => `--cgroup ${leafOf(path)}`);
@@ -150,6 +161,7 @@ function renderStart(input: LaunchInput): string {
     '--stdout-max "$stdout_max" --stderr-max "$stderr_max"',
     ...(profile.ports.length === 0 ? [] : ['$publish']),
     '--make ${config:+--config "$config"}',
+    ...admitted(input),
     ...leaves,
     ...limitOptions(input),
     ...(profile.limits.enforce === 'strict' ? [] : ['--best-effort']),

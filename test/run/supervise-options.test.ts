@@ -25,6 +25,10 @@ b' -- /bin/touch started`,
   'nine control groups': `${'--cgroup /sys/fs/cgroup/none '.repeat(9)} -- /bin/touch started`,
   'a variable that is PATH': '--env PATH=/tmp -- /bin/touch started',
   'a variable that the loader reads': '--env LD_PRELOAD=/tmp/x.so -- /bin/touch started',
+  'a way out for root': '--way-out 0:300000:300000:/tmp/none -- /bin/touch started',
+  'a way out for one user': '--way-out 300000:300000:/tmp/none -- /bin/touch started',
+  'a way out for nobody in particular': '--way-out 300000:4294967295:300000:/tmp/none -- /bin/touch started',
+  'a way out without a folder': '--way-out 300000:300001:300001: -- /bin/touch started',
 };
 
 for (const [fault, args] of Object.entries(refused)) {

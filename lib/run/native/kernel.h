@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,6 +30,14 @@ static inline int signal_pidfd(int pidfd, int signal)
 static inline int execute_file(int file, char *const argv[], char *const environment[])
 {
 	return (int)syscall(SYS_execveat, file, "", argv, environment, AT_EMPTY_PATH);
+}
+
+/* No part of the path is followed where it is a link. */
+static inline int open_without_links(const char *path, uint64_t flags)
+{
+	const struct open_how how = { .flags = flags, .resolve = RESOLVE_NO_SYMLINKS };
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
 /* Fails with EEXIST where something stands already. */

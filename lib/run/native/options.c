@@ -11,7 +11,7 @@
 #define MOST_MS 1000000000000ULL /* 31 years: sums of two stay far from overflow */
 #define MOST_BYTES (1ULL << 60)
 
-enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, LETTERS, HEAD, FLAG, DESCRIPTOR, PID, LIMIT, NUMBERS, PORT };
+enum kind { MILLISECONDS, BYTES, PATH, CGROUP, SLOT, VARIABLE, ID, LETTERS, HEAD, FLAG, DESCRIPTOR, PID, LIMIT, NUMBERS, PORT, WAY };
 
 struct rule {
 	const char *name;
@@ -63,6 +63,7 @@ static const struct rule rules[] = {
 	{ "--activity", PATH, FIELD(activity), false },
 	{ "--typed", PATH, FIELD(typed), false },
 	{ "--hold", PATH, FIELD(hold), false },
+	{ "--way-out", WAY, FIELD(way), false },
 	{ "--size", ID, FIELD(size), false },
 	{ "--result-fd", DESCRIPTOR, FIELD(result_fd), false },
 	{ "--parent", PID, FIELD(parent), false },
@@ -116,6 +117,8 @@ static bool take_value(const struct rule *rule, char *text, struct options *out)
 	case PORT:
 		return out->publication_count < MOST_PORTS &&
 		       parse_publication(text, &out->publications[out->publication_count++]);
+	case WAY:
+		return parse_way(text, &out->way);
 	case NUMBERS:
 		*(const char **)field = text;
 		return is_numbers(text);

@@ -14,6 +14,7 @@
 #define MOST_VARIABLES 16
 #define MOST_LIMITS 16
 #define MOST_PORTS 16
+#define WAY_USERS 2
 #define LIMIT_LETTERS "mnc"
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -31,6 +32,13 @@ struct publication {
 	struct sockaddr_storage host;
 	socklen_t size;
 	in_port_t inside; /* in network order, as in `host` */
+};
+
+/* Who may connect to the socket of a way out: host uids of the runtime and of the program; and the program's gid. */
+struct way {
+	uid_t users[WAY_USERS];
+	gid_t group;
+	const char *folder; /* NULL: who passes the folders above may */
 };
 
 struct options {
@@ -81,6 +89,7 @@ struct options {
 	const char *size; /* ROWSxCOLUMNS of a terminal that has no caller's to take it from; NULL: the usual */
 	const char *typed; /* fifo that is made for what attached callers type; NULL: none */
 	const char *hold; /* fifo that is held open while the sandbox lives: whoever reads it sees the end; NULL: none */
+	struct way way;
 	const char *activity; /* folder with an entry for each execution from outside; NULL: none */
 	int result_fd; /* -1: none */
 	pid_t parent;  /* 0: not watched */

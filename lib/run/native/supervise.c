@@ -33,6 +33,7 @@
 #include "tree.h"
 #include "typed.h"
 #include "watch.h"
+#include "way.h"
 
 #define REMOVE_LIMIT_MS 2000
 
@@ -186,7 +187,7 @@ static bool make_ready(struct options *options, const struct ending *ending, con
 	const bool started = start_id_map(options, &map);
 	/* Takes back what it made when it fails; what was there before is somebody else's. */
 	const bool made = started && make_places(options);
-	bool ready = made && open_listeners(options, forwarder);
+	bool ready = made && open_listeners(options, forwarder) && admit_users(options);
 
 	*exec = (struct exec){ .file = made && options->seal ? seal_program(options->program[0]) : -1 };
 	if (!made) {

@@ -116,6 +116,27 @@ bool parse_limit(char *text, struct limit *out)
 	return *out->value != '\0' && is_path(path);
 }
 
+bool parse_way(char *text, struct way *out)
+{
+	uint32_t *const ids[] = { &out->users[0], &out->users[1], &out->group };
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		char *end = strchr(text, ':');
+		uint64_t id;
+
+		if (end == NULL)
+			return false;
+		*end = '\0';
+		/* The highest stands for nobody in particular (acl(5)), and 0 passes everywhere. */
+		if (!parse_number(text, UINT32_MAX - 1, &id) || id == 0)
+			return false;
+		*ids[i] = (uint32_t)id;
+		text = end + 1;
+	}
+	out->folder = text;
+	return is_path(text);
+}
+
 static bool parse_port(const char *text, in_port_t *out)
 {
 	uint64_t number;

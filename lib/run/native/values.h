@@ -28,6 +28,9 @@ bool is_numbers(const char *text);
 /* LETTER:VALUE:PATH, cut at the colons; the letter is one of LIMIT_LETTERS, or s for a bound of swap. */
 bool parse_limit(char *text, struct limit *out);
 
+/* UID:UID:GID:FOLDER, cut at the colons. */
+bool parse_way(char *text, struct way *out);
+
 /* ADDRESS=PORT=INSIDE, cut at the second sign; the address is numeric, the ports 1 to 65535. */
 bool parse_publication(char *text, struct publication *out);
 

@@ -19,6 +19,8 @@ export interface BridgeOptions {
   readonly prefix?: string | undefined;
   /** Root's sandboxes pass it as another uid on the way to their mount. */
   readonly passed: boolean;
+  /** Others pass it, too: a run's socket is nobody's until its supervisor names those who connect to it (lib/run/native/way.c). */
+  readonly closed?: boolean;
 }
 
 export interface BridgedRun {
@@ -91,7 +93,7 @@ class Doors implements Bridge {
   }
 
   async addRun(run: BridgedRun, known?: string): Promise<{ folder: string }> {
-    const { folder: parent, passed, shown = parent, prefix = '' } = this.options;
+    const { folder: parent, passed, closed = false, shown = parent, prefix = '' } = this.options;
     if (this.doors.has(run.run)) throw new CofferdamError('ID_IN_USE', `the run ${run.run} has a way out already`);
     // Not the run's id: the path must stay short, and nobody who may only pass the folder above shall guess it.
     const name = known ?? randomBytes(8).toString('hex');
@@ -115,9 +117,10 @@ class Doors implements Bridge {
       if (known === undefined) mkdirSync(folder, { mode: 0o700 });
       else rmSync(path, { force: true });
       await door.listen(path);
-      // Connecting takes the right to write (unix(7)); the program inside is another uid. The folder above is closed.
-      chmodSync(path, 0o666);
-      chmodSync(folder, passed ? 0o711 : 0o755);
+      // Connecting takes the right to write (unix(7)); the program inside is another uid. Where the folder above is not closed, the bits of
+      // the group bound what is given to those who are named (acl(5)), and give nothing else.
+      chmodSync(path, closed ? 0o660 : 0o666);
+      if (!closed) chmodSync(folder, passed ? 0o711 : 0o755);
     } catch (cause) {
       if (known === undefined) this.removeRun(run.run);
       else {

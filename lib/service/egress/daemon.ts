@@ -133,7 +133,7 @@ function makeService(options: DaemonOptions): Service {
   const onEntry: StartAsked['onEntry'] = (entry) => ways[0]?.add(entry);
   const proxy = new PolicyProxy({ folder: folders.squid, source, env, users: () => ways, start, onEntry, say });
   const ceiling = () => loadHostConfig(paths.hostConfig).approvals;
-  const bridge = { folder: folders.runs, passed: uid === 0 };
+  const bridge = { folder: folders.runs, passed: uid === 0, closed: uid === 0 };
   const way = new WayKeeper({ proxy, bridge, logs: folders, source, ceiling });
   ways.push(way);
   return new Service(options, proxy, way);

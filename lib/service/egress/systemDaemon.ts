@@ -96,14 +96,16 @@ class SystemService implements SystemDaemon {
     const { callers, logs, paths, uid: ours } = this.options;
     const places = callerPlaces(uid, callers, logs);
     const folder = openCallerFolder(places, ours);
-    const bridge = { folder: folder.path, shown: places.folder, passed: true, prefix: prefixOf(uid) };
+    // Past root's gate everybody gets.
+    const closed = uid === 0;
+    const bridge = { folder: folder.path, shown: places.folder, passed: true, closed, prefix: prefixOf(uid) };
     const ceiling = () => loadHostConfig(paths.hostConfig).approvals;
     const way = new WayKeeper({ proxy: this.proxy, bridge, logs: places, source: () => this.source(), ceiling });
     this.met.set(uid, { way, folder });
     this.proxy.introduce(way);
     try {
-      // Everybody's to connect to, who gets there; past root's gate everybody does.
-      await this.control.listen(`${folder.path}/control.sock`, uid === 0 ? 0o600 : 0o666, { way, leased: undefined });
+      // Everybody's to connect to, who gets there.
+      await this.control.listen(`${folder.path}/control.sock`, closed ? 0o600 : 0o666, { way, leased: undefined });
     } catch (cause) {
       this.met.delete(uid);
       way.close();

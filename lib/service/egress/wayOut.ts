@@ -1,4 +1,5 @@
 // Owns opening the way out for one run, as whoever starts runs is given it.
+import { basename, dirname } from 'node:path';
 import type { z } from 'zod';
 import { CofferdamError } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
@@ -18,7 +19,7 @@ import {
   statusSchema,
   summarySchema,
 } from './protocol.ts';
-import { isSystemEgress } from './systemPlaces.ts';
+import { callerPlaces, isSystemEgress } from './systemPlaces.ts';
 
 /** On whose behalf. */
 export interface WayOutCaller {
@@ -58,6 +59,8 @@ export interface LeasedWayOut extends Pick<OpenWayOut, 'folder'> {
   close(): Promise<EgressSummary>;
 }
 
+/** As the bridge makes them (lib/service/bridge/bridge.ts). */
+const runFolderName = /^[0-9a-f]{16}$/;
 /** Of this many tries one must meet a daemon that is not just ending for want of work. */
 const tries = 3;
 
@@ -85,6 +88,13 @@ async function askDaemon<T extends z.ZodType>({ paths, uid, env }: WayOutCaller,
   }
 }
 
+/** What the daemon names is mounted and, by root, given away: nothing but a folder for a run, where those are. Throws PROXY_FAILED. */
+function checkFolder({ paths, uid }: WayOutCaller, folder: string): void {
+  const around = isSystemEgress(paths, uid) ? callerPlaces(uid).folder : egressFolders(paths).runs;
+  if (dirname(folder) === around && runFolderName.test(basename(folder))) return;
+  throw new CofferdamError('PROXY_FAILED', `the way out is not where ways out are: ${printable(folder, 200)}`);
+}
+
 async function endWay(daemon: EgressConnection, run: string): Promise<EgressSummary> {
   try {
     return await daemon.ask({ do: 'end', id: run }, summarySchema);
@@ -104,6 +114,7 @@ export async function openWayOut(caller: WayOutCaller, request: WayOutRequest): 
   const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
   const asked = { do: 'run', ...askedWay(request) } as const;
   const { daemon, opened } = await askDaemon(caller, asked, openedSchema);
+  checkFolder(caller, opened.folder);
   return { ...opened, hostFirewall, close: () => endWay(daemon, run) };
 }
 
@@ -119,6 +130,7 @@ export async function leaseWayOut(caller: WayOutCaller, request: WayOutRequest):
   const asked = { do: 'lease', ...askedWay(request), hostFirewall } as const;
   const { daemon, opened } = await askDaemon(caller, asked, leasedSchema);
   const { folder, hold } = opened;
+  checkFolder(caller, folder);
   return { folder, hold, leave: () => daemon.close(), close: () => endWay(daemon, run) };
 }
 
