@@ -31,8 +31,8 @@ function requireClient(settings: EngineSettings): DockerClient {
 
 async function probe(settings: EngineSettings): Promise<EngineProbe> {
   const client = requireClient(settings);
-  const { version, runc } = judgeDaemon(await inspectDaemon(client), readHostIds(0, 0));
-  return { path: client.path, version: `${version}+runc.${runc}`, weaknesses: [] };
+  const { version, runc, driver } = judgeDaemon(await inspectDaemon(client), readHostIds(0, 0));
+  return { path: client.path, version: `${version}+runc.${runc}`, driver, weaknesses: [] };
 }
 
 function cannot(field: string, why: string): CofferdamError {
@@ -68,7 +68,7 @@ function command(input: EngineInput, settings: EngineSettings): EngineCommand {
     socket: settings.docker.socket,
     planDirectory,
     variables: passed,
-    ...placeContainers(input.cgroups, { callerUid, cannot }),
+    ...placeContainers(input.cgroups, { callerUid, driver: found.driver ?? 'cgroupfs', cannot }),
     image: imported,
     label: `${recordsLabel}=${input.records}`,
     forwards: input.profile.network.mode === 'proxy',

@@ -52,11 +52,13 @@ function cannot(field: string, why: string): CofferdamError {
   return engineCannot('nerdctl', field, why, ['crun']);
 }
 
-function parentsOf(cgroups: CgroupParents): string[] {
+function parentsOf(cgroups: CgroupParents, rootless: boolean): string[] {
   const lacking = controllers.find((controller) => parentOf(cgroups, controller) === undefined);
-  // v2 has not been proven.
-  if (cgroups.version !== 1 || lacking !== undefined)
-    throw cannot('limits', 'its containers are bounded by the control groups v1 of the run, and there are none');
+  if (lacking !== undefined)
+    throw cannot('limits', 'its containers are bounded by the control groups of the run, and there are none');
+  // There a process moves only within what its user's systemd holds, where nobody has proven a containerd of one's own.
+  if (cgroups.version === 2 && rootless)
+    throw cannot('limits', "on cgroup v2 its containers are bounded for root's runs alone");
   return cgroups.folders.map(({ path }) => path);
 }
 
@@ -116,7 +118,7 @@ function command(input: EngineInput, { nerdctl }: EngineSettings): EngineCommand
     containers: containersFolder(settings),
     flags: flagsFor(spec),
     rootfs: spec.root.path,
-    parents: parentsOf(input.cgroups),
+    parents: parentsOf(input.cgroups, rootless),
     label: `${recordsLabel}=${input.records}`,
     findKit: rootless ? renderFind(settings, readHostIds(callerUid, findCaller().gid)) : '',
   };

@@ -28,10 +28,15 @@ export interface EngineImage {
   readonly rootfs: string;
 }
 
+/** Who makes the control groups of a daemon's containers: itself, or the host's systemd. */
+export type CgroupDriver = 'cgroupfs' | 'systemd';
+
 export interface EngineProbe {
   /** Absolute path of the runtime's or client's binary. */
   readonly path: string;
   readonly version: string;
+  /** Of an engine whose daemon makes groups; part of the plan's digest. */
+  readonly driver?: CgroupDriver;
   /** Known weaknesses of this version, one sentence each, with the CVE where there is one. */
   readonly weaknesses: readonly string[];
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CofferdamError } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import type { HostIds } from '../../spec/uidmap.ts';
+import type { CgroupDriver } from '../types.ts';
 
 // Loose: a daemon of another version says more.
 const infoSchema = z.object({
@@ -21,6 +22,7 @@ export interface DockerDaemon {
   readonly version: string;
   /** Version of runc as the daemon says it. */
   readonly runc: string;
+  readonly driver: CgroupDriver;
 }
 
 /** `20.10.24+dfsg1` → [20, 10]; undefined when the text is another. */
@@ -60,10 +62,12 @@ export function judgeDaemon(said: unknown, ids: Pick<HostIds, 'subuids' | 'subgi
     info.SecurityOptions?.some((option) => option.split(',')[0] === `name=${name}`) === true;
   if (!has('userns')) throw cannot('its daemon gives containers no user namespace', remap);
   if (!has('seccomp')) throw cannot('its daemon loads no syscall filter', 'use a daemon with seccomp');
-  if (info.CgroupVersion !== '1' || info.CgroupDriver !== 'cgroupfs') {
+  const driver = (['cgroupfs', 'systemd'] as const).find((name) => name === info.CgroupDriver);
+  // On v1 systemd's own hierarchy would keep the container in a scope that our gate does not move it out of.
+  if (driver === undefined || !(info.CgroupVersion === '2' || (info.CgroupVersion === '1' && driver === 'cgroupfs'))) {
     const seen = `${printable(info.CgroupDriver, 40)}, control groups v${printable(info.CgroupVersion, 4)}`;
     throw cannot(`its containers are in no control group of the run with this daemon (${seen})`, 'use another host');
   }
   checkMap(info.DockerRootDir, ids);
-  return { version: info.ServerVersion, runc: info.RuncCommit?.ID ?? 'unknown' };
+  return { version: info.ServerVersion, runc: info.RuncCommit?.ID ?? 'unknown', driver };
 }

@@ -9,7 +9,8 @@ export function renderGate(input: DockerScript): string {
   // The program's shell reads only when the forwarder is there (lib/run/native/init).
   const processes = forwards ? 3 : 2;
   const moves = groups.map(
-    ({ parent, containers }) => `move ${quoteLiteral(containers)}/"$cid" ${quoteLiteral(parent)}/"$id"`,
+    ({ parent, container: [before, after] }) =>
+      `move ${quoteLiteral(before)}"$cid"${after === '' ? '' : quoteLiteral(after)} ${quoteLiteral(parent)}/"$id"`,
   );
   return `#!/bin/sh
 # Lets the program start when its processes are in the run's own control groups, and are what the daemon was asked for. The
@@ -25,7 +26,7 @@ exec 6>"$own/gate"
 read -r cid <"$own/cid" || cid=''
 case $cid in '' | *[!0-9a-f]*) fail 'docker gave the container no id' ;; esac
 
-# move FROM TO: every process; v1 lists pids, not threads, and moves all threads of one.
+# move FROM TO: every process; pids are listed, not threads, and all threads of one are moved. systemd takes an empty scope away.
 move() {
 	for _ in 1 2 3 4 5; do
 		while read -r pid; do

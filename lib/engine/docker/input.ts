@@ -6,8 +6,8 @@ import type { DockerCommand } from './lower.ts';
 export interface DockerGroup {
   /** Folder of all runs' leaves. */
   readonly parent: string;
-  /** Folder of all containers' groups. */
-  readonly containers: string;
+  /** What stands before and after docker's id of a container in the path of that container's group. */
+  readonly container: readonly [string, string];
 }
 
 export interface DockerScript extends DockerCommand {

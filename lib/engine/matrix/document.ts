@@ -66,7 +66,7 @@ daemon ([0020](decisions/0020-one-way-in.md)). What differs:
 
 const notes = `## nerdctl
 
-nerdctl 2.x (in no Debian release) with containerd 1.6 or newer, on control groups v1. A container is made as ever: nerdctl tells
+nerdctl 2.x (in no Debian release) with containerd 1.6 or newer. A container is made as ever: nerdctl tells
 containerd, which starts its shim, and the shim a runtime. That runtime is ours (\`--runtime\`, a file of the plan, nothing in containerd's
 configuration): crun with the bundle that it gets without containerd, so what crun enforces is enforced. Containers are in
 the namespace \`cofferdam\` (\`nerdctl --namespace cofferdam ps\`), by the folder of an image that is installed, never pulled.
@@ -76,12 +76,13 @@ the daemon; \`nerdctl exec\` is refused.
 A plain user's containerd is their own, in rootlesskit (\`containerd-rootless-setuptool.sh install\`), found by
 \`/run/user/UID/containerd-rootless/child_pid\` (\`engines.nerdctl.rootlesskit\`). Folder, process and socket must be the caller's alone, the
 map of ids the one of /etc/subuid, and \`--pidns\` and \`--cgroupns\` off; else the engine is refused
-([0033](decisions/0033-rootless-nerdctl.md)). Limits stand in the control groups that \`sandbox setup --user\` made.
+([0033](decisions/0033-rootless-nerdctl.md)). Limits stand in the control groups that \`sandbox setup --user\` made:
+on v1, while v2 is refused.
 
 ## docker
 
-The daemon must be one of its own for sandboxes, or shared knowingly: \`dockerd --userns-remap=cofferdam\` (Engine 20.10 or newer,
-control groups v1 with the cgroupfs driver). Its socket is \`engines.docker.socket\` of the host configuration; \`DOCKER_HOST\` and the
+The daemon must be one of its own for sandboxes, or shared knowingly: \`dockerd --userns-remap=cofferdam\` (Engine 20.10 or newer;
+on cgroup v2 with either driver, on v1 with cgroupfs). Its socket is \`engines.docker.socket\` of the host configuration; \`DOCKER_HOST\` and the
 client's own configuration are not read. An image goes in by its canonical tar, without any registry; the id of its layer is
 our digest and is compared. The program waits until our gate has moved the container into the run's own control groups
 and has read back from the kernel that user, maps, capabilities, filter, namespaces and root are as asked.

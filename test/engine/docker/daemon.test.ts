@@ -17,8 +17,13 @@ const info = {
 };
 
 test('a daemon with our map, a filter and plain control groups is one we use', async (t) => {
-  t.same(judgeDaemon(info, ids), { version: '20.10.24+dfsg1', runc: '1.1.5' });
+  t.same(judgeDaemon(info, ids), { version: '20.10.24+dfsg1', runc: '1.1.5', driver: 'cgroupfs' });
   t.same(parseDockerVersion('28.2.2'), [28, 2]);
+});
+
+test('on v2 either driver is good', async (t) => {
+  for (const driver of ['systemd', 'cgroupfs'])
+    t.match(judgeDaemon({ ...info, CgroupVersion: '2', CgroupDriver: driver }, ids), { driver });
 });
 
 const bad: Readonly<Record<string, { readonly with: object; readonly code: string; readonly says: RegExp }>> = {
@@ -44,8 +49,13 @@ const bad: Readonly<Record<string, { readonly with: object; readonly code: strin
     code: 'ENGINE_CANNOT',
     says: /in no control group of the run/,
   },
-  'control groups v2': {
-    with: { CgroupDriver: 'systemd', CgroupVersion: '2' },
+  'no control groups': {
+    with: { CgroupDriver: 'none', CgroupVersion: '2' },
+    code: 'ENGINE_CANNOT',
+    says: /in no control group of the run/,
+  },
+  'control groups of another version': {
+    with: { CgroupVersion: '3' },
     code: 'ENGINE_CANNOT',
     says: /in no control group of the run/,
   },

@@ -28,7 +28,7 @@ const script = {
   variables: ['run_dir', 'id', 'task', 'job', 'workspace', 'way_out', 'terminal'] as const,
   groups: ['memory', 'pids', 'cpu'].map((name) => ({
     parent: `/sys/fs/cgroup/${name}/cofferdam/0`,
-    containers: `/sys/fs/cgroup/${name}/cofferdam/docker`,
+    container: [`/sys/fs/cgroup/${name}/cofferdam/docker/`, ''] as const,
   })),
   cgroupParent: '/cofferdam/docker',
   image: `sha256:${'b'.repeat(64)}`,

@@ -15,7 +15,7 @@ exec 6>"$own/gate"
 read -r cid <"$own/cid" || cid=''
 case $cid in '' | *[!0-9a-f]*) fail 'docker gave the container no id' ;; esac
 
-# move FROM TO: every process; v1 lists pids, not threads, and moves all threads of one.
+# move FROM TO: every process; pids are listed, not threads, and all threads of one are moved. systemd takes an empty scope away.
 move() {
 	for _ in 1 2 3 4 5; do
 		while read -r pid; do
