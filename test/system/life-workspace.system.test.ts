@@ -48,7 +48,7 @@ async function makeWriter(t: Test, scene: Scene, folder: string, then = 'exec sl
 
 testAsBoth('what it planted is set aside when it ends by itself, though nobody calls', async (t, scene) => {
   const folder = makeFolder(t, scene);
-  const made = await makeWriter(t, scene, folder, 'sleep 1');
+  const made = await makeWriter(t, scene, folder, 'sleep 3');
   t.ok(existsSync(join(folder, '.envrc')), 'while it lives it is there');
   t.ok(await until(() => !existsSync(join(folder, '.envrc')) && claimsOf(scene, folder).length === 0));
   t.equal(readFileSync(join(folder, 'file'), 'utf8'), 'changed\n', 'the rest stays');

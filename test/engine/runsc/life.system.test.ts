@@ -223,23 +223,16 @@ tap.test('refuses a sandbox whose kernel would run out of threads', async (t) =>
   t.match(few, { status: 125, stderr: /runsc cannot enforce limits\.pids of 256[\s\S]*--pids 512/ });
 });
 
-testAsBoth('100 cycles of create, exec and rm leave nothing', async (t, scene) => {
+const cycles = join(import.meta.dirname, '../lifeCycle.ts');
+
+testAsBoth('100 cycles of create, exec and rm, two at a time, leave nothing', async (t, scene) => {
   const base = newId();
-  const ids: string[] = [];
-  const goRound = async (name: string) => {
-    const created = await scene.sandbox(['create', '-p', 'base-tools', '--name', name, '--start', ...gvisor]);
-    if (created.status !== 0) throw new Error(created.stderr);
-    const entered = await scene.sandbox(['exec', name, '--', 'echo', 'in']);
-    if (entered.stdout !== 'in\n') throw new Error(entered.stderr);
-    const removed = await scene.sandbox(['rm', '-f', name]);
-    if (removed.status !== 0) throw new Error(removed.stderr);
-    ids.push(created.stdout.trim());
-  };
-  // Two at a time, as many as there may be processors.
-  const worker = async (number: number) => {
-    for (let cycle = 0; cycle < 50; cycle++) await goRound(`${base}-${number}-${cycle}`);
-  };
-  await Promise.all([0, 1].map(worker));
+  const profile = scene.write('cycles.yaml', 'image: base-tools\nisolation: gvisor\nlimits: { pids: 512 }\n');
+  const lanes = await Promise.all(
+    [0, 1].map((lane) => scene.spawn(process.execPath, [cycles, 'crun', `${base}-${lane}`, '50', profile]).ended),
+  );
+  for (const { status, stderr } of lanes) t.equal(status, 0, stderr);
+  const ids = lanes.flatMap(({ stdout }) => stdout.trim().split('\n'));
   t.equal(new Set(ids).size, 100);
   t.strictSame(findProcesses(base), []);
   for (const id of ids) t.strictSame(scene.traces(`${id}-1`), []);
