@@ -7,22 +7,18 @@ import { planApproval } from '../policy/approval.ts';
 import { endAfter, readClock } from '../policy/clock.ts';
 import { editPolicyFile } from '../policy/editFile.ts';
 import { warnLookalike } from '../policy/lookalike.ts';
-import { type EgressRequest, findRequest, readRequests } from '../service/requests/requests.ts';
-import { recordAnswer } from '../service/requests/store.ts';
+import type { EgressRequest } from '../service/requests/requests.ts';
 import type { CliContext } from './context.ts';
-import { egressFolder, readPolicyIfPresent } from './firewall-denied.ts';
+import { readPolicyIfPresent } from './firewall-denied.ts';
 import { readGrant } from './firewall-edit.ts';
 import { permitHelp, permitWidening, yesAbout, yesFlag } from './firewall-permit.ts';
+import { findAsked, giveAnswer } from './firewall-records.ts';
 import { printJson } from './print.ts';
 
 interface ApproveFlags {
   readonly for?: string;
   readonly yes?: true;
   readonly json?: true;
-}
-
-async function findAsked(context: CliContext, id: string): Promise<EgressRequest> {
-  return findRequest(await readRequests(egressFolder(context), Date.now()), id);
 }
 
 // Who approves types an id, and has not written the name: one that looks like another takes the longer way.
@@ -39,7 +35,8 @@ async function approve(context: CliContext, id: string, flags: ApproveFlags): Pr
   const { paths, uid, terminal } = context;
   const clock = readClock();
   const end = flags.for === undefined ? undefined : endAfter(readGrant(flags.for), clock);
-  const request = await findAsked(context, id);
+  const asked = await findAsked(context, id);
+  const { request } = asked;
   const { file } = ownPolicySource(paths, uid);
   const plan = planApproval(request, readPolicyIfPresent(context), clock, end);
   if (plan.fault !== undefined)
@@ -48,15 +45,15 @@ async function approve(context: CliContext, id: string, flags: ApproveFlags): Pr
   const permit = permitWidening(context, flags.yes === true);
   const { changes } = await editPolicyFile({ file, uid, edit: plan.edit, clock, permit });
   const answer = { answer: 'approved', by: `uid ${uid}`, until: end?.wallMs } as const;
-  recordAnswer({ folder: egressFolder(context), now: Date.now }, request.id, answer);
+  await giveAnswer(context, asked, answer);
   if (flags.json === true) printJson(terminal, { id: request.id, file, changes });
   else terminal.out(`${changes.map(({ text }) => `${text}\n`).join('')}written to ${printable(file, 300)}\n`);
 }
 
 async function reject(context: CliContext, id: string, json: boolean): Promise<void> {
-  const request = await findAsked(context, id);
-  const answer = { answer: 'rejected', by: `uid ${context.uid}`, until: undefined } as const;
-  recordAnswer({ folder: egressFolder(context), now: Date.now }, request.id, answer);
+  const asked = await findAsked(context, id);
+  const { request } = asked;
+  await giveAnswer(context, asked, { answer: 'rejected', by: `uid ${context.uid}`, until: undefined });
   if (json) printJson(context.terminal, { id: request.id, state: 'rejected' });
   else context.terminal.out(`rejected ${request.id}: its run is not asked about again\n`);
 }

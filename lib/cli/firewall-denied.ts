@@ -6,12 +6,13 @@ import { policySourceOf } from '../firewall/policySource.ts';
 import { readClock } from '../policy/clock.ts';
 import { parsePolicy, readPolicyText } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
-import { egressLogs } from '../service/egress/systemPlaces.ts';
+import { egressLogs, type RecordOf } from '../service/egress/systemPlaces.ts';
 import { type RequestLine, readRequestLine } from '../service/requests/line.ts';
-import { addLine, type EgressRequest, type Requests, readRequests } from '../service/requests/requests.ts';
+import { addLine, type EgressRequest, type Requests } from '../service/requests/requests.ts';
 import { requestLog } from '../service/requests/store.ts';
 import type { CliContext } from './context.ts';
-import { isForPerson, requestJson, requestText } from './firewall-request-text.ts';
+import { type FoundRequest, readAllRequests, recordsOf } from './firewall-records.ts';
+import { isForPerson, requestJson, requestText, type ShownTo } from './firewall-request-text.ts';
 import { parseTime } from './logs.ts';
 import { printJson } from './print.ts';
 
@@ -41,48 +42,66 @@ function wantedBy({ run, since }: DeniedFlags, now: number): Wanted {
   return (request) => request.last >= from && (run === undefined || request.run === run);
 }
 
-function show(context: CliContext, request: EgressRequest, json: boolean): void {
+/** What a person at our terminal is shown beside a request of `caller`'s. */
+export function shownTo(context: CliContext, caller: number): ShownTo {
+  const { paths, uid, terminal } = context;
+  return {
+    person: isForPerson(terminal),
+    policy: readPolicyIfPresent(context),
+    policyIsTheirs: policySourceOf(paths, uid).uid === uid,
+    clock: readClock(),
+    caller: caller === uid ? undefined : caller,
+  };
+}
+
+function asJson({ request, record: { caller, served } }: FoundRequest): object {
+  return served ? { caller, ...requestJson(request) } : requestJson(request);
+}
+
+function show(context: CliContext, found: FoundRequest, json: boolean): void {
   const { terminal } = context;
-  if (json) terminal.out(`${printableJson(requestJson(request), 0)}\n`);
-  else {
-    const shown = { person: isForPerson(terminal), policy: readPolicyIfPresent(context), clock: readClock() };
-    terminal.out(requestText(request, shown));
-  }
+  if (json) terminal.out(`${printableJson(asJson(found), 0)}\n`);
+  else terminal.out(requestText(found.request, shownTo(context, found.record.caller)));
 }
 
 const mostShown = 50;
 
 async function list(context: CliContext, flags: DeniedFlags, wanted: Wanted, none: string): Promise<void> {
   const { terminal } = context;
-  const { byId, unkept, unreadable } = await readRequests(egressFolder(context), Date.now());
-  const found = [...byId.values()].filter(wanted);
+  const { found: all, unkept, unreadable } = await readAllRequests(context);
+  const found = all.filter(({ request }) => wanted(request));
   const beyond = [...unkept].filter(([run]) => flags.run === undefined || flags.run === run);
   const more = beyond.reduce((sum, [, count]) => sum + count, 0);
   if (flags.json === true) {
-    printJson(terminal, { requests: found.map(requestJson), unkept: more, unreadable });
+    printJson(terminal, { requests: found.map(asJson), unkept: more, unreadable });
     return;
   }
   if (found.length === 0) terminal.err(`firewall: ${none}\n`);
   if (found.length > mostShown) terminal.err(`firewall: the last ${mostShown} of ${found.length}; all: --json\n`);
-  for (const request of found.slice(-mostShown)) show(context, request, false);
+  for (const one of found.slice(-mostShown)) show(context, one, false);
   if (more > 0) terminal.err(`firewall: ${more} more, of runs that asked for too many different hosts\n`);
   if (unreadable > 0) terminal.err(`firewall: ${unreadable} lines of the record are none of ours\n`);
 }
 
-async function follow(
-  context: CliContext,
-  flags: DeniedFlags,
-  event: RequestLine['event'],
-  wanted: Wanted,
-): Promise<void> {
+interface Following {
+  readonly event: RequestLine['event'];
+  readonly wanted: Wanted;
+  readonly json: boolean;
+}
+
+async function followOne(context: CliContext, record: RecordOf, { event, wanted, json }: Following): Promise<void> {
   const requests: Requests = { byId: new Map(), unkept: new Map(), unreadable: 0 };
-  for await (const text of tailLines(requestLog(egressFolder(context)), context.signal)) {
+  for await (const text of tailLines(requestLog(record.folder), context.signal)) {
     const line = readRequestLine(text);
     if (line === undefined) continue;
     addLine(requests, line);
     const request = line.event === event && 'id' in line ? requests.byId.get(line.id) : undefined;
-    if (request !== undefined && wanted(request)) show(context, request, flags.json === true);
+    if (request !== undefined && wanted(request)) show(context, { request, record }, json);
   }
+}
+
+async function follow(context: CliContext, following: Following): Promise<void> {
+  await Promise.all(recordsOf(context).map((record) => followOne(context, record, following)));
 }
 
 function addFlags(command: Command): Command {
@@ -105,7 +124,7 @@ export function deniedCommands(context: CliContext): Command[] {
     )
     .action(async (flags: DeniedFlags) => {
       const wanted = wantedBy(flags, Date.now());
-      if (flags.follow === true) await follow(context, flags, 'request.denied', wanted);
+      if (flags.follow === true) await follow(context, { event: 'request.denied', wanted, json: flags.json === true });
       else await list(context, flags, wanted, 'nothing was denied');
     });
   const requests = createCommand('requests')
@@ -118,7 +137,8 @@ export function deniedCommands(context: CliContext): Command[] {
       const asked = wantedBy(flags, Date.now());
       const wanted: Wanted = (request) =>
         asked(request) && request.state === 'waiting' && (request.until ?? 0) > Date.now();
-      if (flags.follow === true) await follow(context, flags, 'approval.requested', wanted);
+      if (flags.follow === true)
+        await follow(context, { event: 'approval.requested', wanted, json: flags.json === true });
       else await list(context, flags, wanted, 'nothing waits for an answer');
     });
   return [addFlags(denied), addFlags(requests)];

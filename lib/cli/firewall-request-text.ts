@@ -43,24 +43,30 @@ export interface ShownTo {
   /** The policy in force; undefined where there is none. */
   readonly policy: Policy | undefined;
   readonly clock: Clock;
+  /** Whether they may change it; else root may. */
+  readonly policyIsTheirs: boolean;
+  /** Whose run asked, where it is another's. */
+  readonly caller: number | undefined;
 }
 
 /** A few lines, harmless on a terminal. */
-export function requestText(request: EgressRequest, { person, policy, clock }: ShownTo): string {
+export function requestText(request: EgressRequest, shown: ShownTo): string {
   const { id, run, tool, profile, host, port, text, where, last, count } = request;
   const principal = [tool, profile].filter((name) => name !== null).join(', ') || '-';
   const times = count === 1 ? 'once' : `${count} times`;
   const target = `${showHost(host)}:${port}`;
+  const whose = shown.caller === undefined ? '' : ` of uid ${shown.caller}`;
   const lines = [
-    `${id}  ${iso(last)}  ${target}  by ${printable(principal, 100)}  in ${run}  ${times}  ${stateText(request)}`,
+    `${id}  ${iso(last)}  ${target}  by ${printable(principal, 100)}  in ${run}${whose}  ${times}  ${stateText(request)}`,
     `  ${printable(text, 400)}${where === null ? '' : `, ${printable(where, 300)}`}`,
   ];
-  if (person) lines.push(`  ${adviceText(request, policy, clock)}`);
+  if (shown.person) lines.push(`  ${adviceText(request, shown)}`);
   return `${lines.join('\n')}\n`;
 }
 
-function adviceText(request: EgressRequest, policy: Policy | undefined, clock: Clock): string {
+function adviceText(request: EgressRequest, { policy, clock, policyIsTheirs }: ShownTo): string {
   const plan = planApproval(request, policy, clock);
   if (plan.fault !== undefined) return `no approval helps: ${printable(plan.fault, 400)}`;
-  return `to allow it: ${approvalCommand(plan.edit)}; for a time: firewall approve ${request.id} --for 15m`;
+  const as = policyIsTheirs ? '' : 'sudo ';
+  return `to allow it: ${as}${approvalCommand(plan.edit)}; for a time: ${as}firewall approve ${request.id} --for 15m`;
 }

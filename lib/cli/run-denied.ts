@@ -1,10 +1,9 @@
 // Owns telling a person, after a run, what it was refused on its way out: with the command that allows it, and only at a terminal.
 import { printable } from '../base/printable.ts';
-import { readClock } from '../policy/clock.ts';
 import type { RunResult } from '../run/result.ts';
 import { readRequests } from '../service/requests/requests.ts';
 import type { CliContext } from './context.ts';
-import { egressFolder, readPolicyIfPresent } from './firewall-denied.ts';
+import { egressFolder, shownTo } from './firewall-denied.ts';
 import { isForPerson, requestText } from './firewall-request-text.ts';
 
 const mostTold = 5;
@@ -22,7 +21,7 @@ export async function tellDenied(context: CliContext, { id, egress, egressProble
   const ours = [...byId.values()].filter(({ run }) => run === id);
   const told = ours.slice(0, mostTold);
   if (isForPerson(terminal)) {
-    const shown = { person: true, policy: readPolicyIfPresent(context), clock: readClock() };
+    const shown = shownTo(context, context.uid);
     for (const request of told) terminal.err(`sandbox: refused on its way out: ${requestText(request, shown)}`);
   } else if (told.length > 0) say(`refused on its way out: ${told.map((request) => request.id).join(' ')}`);
   if (ours.length > told.length) say(`${ours.length - told.length} more: firewall denied --run ${id}`);

@@ -7,6 +7,8 @@ import { readLineMessages, readMessage, writeMessage } from './lineSocket.ts';
 import { type EgressRequest, type EgressSummary, failureOf, requestSchema } from './protocol.ts';
 import type { WayKeeper } from './wayKeeper.ts';
 
+export type Answered = Extract<EgressRequest, { do: 'answer' }>;
+
 function endWay(run: string, { way, leased }: CallerWays): Promise<EgressSummary | undefined> {
   return leased?.has(run) === true ? leased.end(run) : way.end(run);
 }
@@ -16,6 +18,8 @@ export interface CallerWays {
   readonly way: WayKeeper;
   /** Of sandboxes that live on; undefined where only runs have one. */
   readonly leased: LeasedWays | undefined;
+  /** Notes an answer to a refused request. Throws REQUEST_UNKNOWN, HOST_FORBIDS. Undefined where whoever answers writes the log. */
+  readonly answer?: ((answered: Answered) => void) | undefined;
 }
 
 export class ControlServer {
@@ -106,6 +110,11 @@ export class ControlServer {
         const summary = opened.delete(request.id) ? await endWay(request.id, ways) : undefined;
         if (summary === undefined) throw new CofferdamError('RUN_UNKNOWN', `${request.id} has no way out`);
         return summary;
+      }
+      case 'answer': {
+        if (ways.answer === undefined) throw new CofferdamError('USAGE', 'answers here are written by who gives them');
+        ways.answer(request);
+        break;
       }
       case 'reload':
         await way.refresh();

@@ -27,6 +27,15 @@ export const requestSchema = z.discriminatedUnion('do', [
   /** Opens that of a sandbox that lives on. It lasts until `end`, or until neither this connection nor the fifo `hold` is open. */
   z.strictObject({ do: z.literal('lease'), ...asked, hostFirewall: z.enum(['verified', 'absent']) }),
   z.strictObject({ do: z.literal('end'), id }),
+  /** What became of a refused request of `caller`'s: whose log is not theirs to write. Opens nothing. */
+  z.strictObject({
+    do: z.literal('answer'),
+    caller: z.int().min(0),
+    id,
+    answer: z.enum(['approved', 'rejected']),
+    /** The end of what was granted, ms since the epoch. */
+    until: z.int().min(0).nullable(),
+  }),
   /** Looks at the policy now, rather than at the next tick. */
   z.strictObject({ do: z.literal('reload') }),
   z.strictObject({ do: z.literal('status') }),

@@ -1,6 +1,6 @@
 // Owns the way out of a worker host: one daemon and one proxy for all callers, each met where nobody else gets to.
 import { readdirSync } from 'node:fs';
-import { messageOf } from '../../base/errors.ts';
+import { CofferdamError, messageOf } from '../../base/errors.ts';
 import type { Paths } from '../../base/paths.ts';
 import { policySourceOf } from '../../firewall/policySource.ts';
 import { followWall } from '../../firewall/wall.ts';
@@ -9,7 +9,7 @@ import { loadHostConfig } from '../../profile/hostConfig.ts';
 import type { AccessEntry } from '../squid/accessLog.ts';
 import { startHostedSquid } from '../squid/hosted.ts';
 import { type CallerFolder, openCallerFolder } from './caller.ts';
-import { ControlServer } from './controlServer.ts';
+import { type Answered, ControlServer } from './controlServer.ts';
 import { wallPlaces } from './folders.ts';
 import { PolicyProxy } from './policyProxy.ts';
 import { callerPlaces } from './systemPlaces.ts';
@@ -105,13 +105,26 @@ class SystemService implements SystemDaemon {
     this.proxy.introduce(way);
     try {
       // Everybody's to connect to, who gets there.
-      await this.control.listen(`${folder.path}/control.sock`, closed ? 0o600 : 0o666, { way, leased: undefined });
+      await this.control.listen(`${folder.path}/control.sock`, closed ? 0o600 : 0o666, {
+        way,
+        leased: undefined,
+        answer: (answered) => this.answer(uid, answered),
+      });
     } catch (cause) {
       this.met.delete(uid);
       way.close();
       folder.close();
       throw cause;
     }
+  }
+
+  // Root changes the policy, and says so to whoever asked; others say no to what is their own.
+  private answer(by: number, { caller, id, answer, until }: Answered): void {
+    const met = this.met.get(caller);
+    if (by !== 0 && (by !== caller || answer !== 'rejected'))
+      throw new CofferdamError('HOST_FORBIDS', 'the answer is not theirs to give');
+    if (met === undefined) throw new CofferdamError('REQUEST_UNKNOWN', `uid ${caller} has no way out here`);
+    met.way.answer(id, `uid ${by}`, { answer, until: until ?? undefined });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 // Owns where the way out of a worker host is, which systemd runs for all callers: docs/decisions/0029 says why there.
 import { existsSync } from 'node:fs';
+import { listIfPresent } from '../../base/files.ts';
 import type { Paths } from '../../base/paths.ts';
 import { policySourceOf } from '../../firewall/policySource.ts';
 import { loadHostConfig } from '../../profile/hostConfig.ts';
@@ -47,4 +48,24 @@ export function isSystemEgress(paths: Paths, uid: number): boolean {
 /** Where it is written what the sandboxes of `uid` asked for. Throws what loadHostConfig() throws. */
 export function egressLogs(paths: Paths, uid: number): Pick<EgressFolders, 'logs'> {
   return isSystemEgress(paths, uid) ? callerPlaces(uid) : egressFolders(paths);
+}
+
+/** Where what one caller's sandboxes were refused is recorded. */
+export interface RecordOf {
+  readonly caller: number;
+  readonly folder: string;
+  /** Written by the service of the host, which takes answers at its control socket; else by whoever answers. */
+  readonly served: boolean;
+}
+
+/** Those that `uid` may answer: their own and, for root where it is the host's service that lets out, everybody's. Throws what loadHostConfig() throws. */
+export function requestRecords(paths: Paths, uid: number): RecordOf[] {
+  if (!isSystemEgress(paths, uid)) return [{ caller: uid, folder: egressFolders(paths).logs, served: false }];
+  const callers =
+    uid === 0
+      ? listIfPresent(callerLogs)
+          .filter((name) => /^[0-9]{1,10}$/.test(name))
+          .map(Number)
+      : [uid];
+  return callers.map((caller) => ({ caller, folder: callerPlaces(caller).logs, served: true }));
 }

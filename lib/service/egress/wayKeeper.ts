@@ -9,7 +9,7 @@ import { type Approvals, leastApprovals, type Policy } from '../../policy/policy
 import { type Bridge, type BridgedRun, type BridgeOptions, startBridge } from '../bridge/bridge.ts';
 import type { AskAbout, Target } from '../bridge/hold.ts';
 import { type Gate, openGate } from '../requests/gate.ts';
-import { openRequestStore, type RequestStore } from '../requests/store.ts';
+import { type Answer, openRequestStore, type RequestStore } from '../requests/store.ts';
 import { type AccessEntry, outsideEntry } from '../squid/accessLog.ts';
 import { grantAsked } from './autoGrant.ts';
 import { accessLog, type EgressFolders } from './folders.ts';
@@ -92,6 +92,12 @@ export class WayKeeper implements ProxyUser {
   /** What the proxy logged of one of these runs. */
   add(entry: AccessEntry): void {
     this.ledger.add(entry);
+  }
+
+  /** Notes what `by` answered to a refused request. Throws REQUEST_UNKNOWN for a no to one of no run that has its way still. */
+  answer(id: string, by: string, { answer, until }: Pick<Answer, 'answer' | 'until'>): void {
+    if (answer === 'approved') this.store.answer(id, { answer, by, until });
+    else if (!this.store.reject(id, by)) throw new CofferdamError('REQUEST_UNKNOWN', `${id}: its run has ended`);
   }
 
   /** Settles when the policy as it stands is enforced. Rejects, with the way closed, when it cannot be. */

@@ -158,6 +158,19 @@ export async function restoreWaysOut({ paths, uid, env }: WayOutCaller): Promise
   return true;
 }
 
+/** Tells the service of the host what became of a request of `caller`'s. Throws EGRESS_DOWN, REQUEST_UNKNOWN, HOST_FORBIDS. */
+export async function tellAnswer(
+  { paths, uid, env }: WayOutCaller,
+  answered: Omit<Extract<EgressRequest, { do: 'answer' }>, 'do'>,
+): Promise<void> {
+  const daemon = await openDaemon(paths, uid, env);
+  try {
+    await daemon.ask({ do: 'answer', ...answered }, statusSchema);
+  } finally {
+    daemon.close();
+  }
+}
+
 /** What the daemon of this user says of itself and of the ways that are open; undefined where there is none. */
 export async function askStatus(paths: Paths): Promise<EgressStatus | undefined> {
   const daemon = await reachDaemon(egressFolders(paths));

@@ -44,6 +44,8 @@ export interface RequestStore {
   /** Notes that nobody answered in time. */
   expire(id: string): void;
   answer(id: string, answer: Answer): void;
+  /** Notes a no to a request of a run that has its way still, once; false where there is none. */
+  reject(id: string, by: string): boolean;
   /** Writes what is only counted yet, and forgets the run. */
   endRun(run: string): void;
 }
@@ -80,6 +82,7 @@ interface Counted {
 interface RunRequests {
   readonly known: Map<string, Counted>;
   readonly ids: Set<string>;
+  readonly rejected: Set<string>;
   /** Nobody but us can look for two hosts that have one id. */
   readonly secret: Buffer;
   unkept: number;
@@ -110,9 +113,9 @@ function describe(id: string, denial: Denial): Body {
 }
 
 /** Notes an answer; any process may, and it opens nothing: only firewall.yaml does. Throws DISK_FULL, TOOL_FAILED. */
-export function recordAnswer({ folder, now }: StoreOptions, id: string, { answer, by, until }: Answer): void {
+export function recordAnswer({ folder, mode, now }: StoreOptions, id: string, { answer, by, until }: Answer): void {
   const body = { event: 'approval.resolved', id, answer, by: printable(by, 60), until: until ?? null } as const;
-  appendLines(requestLog(folder), [renderLine(now(), body)], false);
+  appendLines({ ...requestLog(folder), mode }, [renderLine(now(), body)], false);
 }
 
 /** Opens the log for its one owner. Its methods throw DISK_FULL and TOOL_FAILED. */
@@ -127,7 +130,13 @@ export function openRequestStore(options: StoreOptions): RequestStore {
     const reading = readHost(host);
     return JSON.stringify([tool, profile, reading.fault === undefined ? reading.host : host.slice(0, 1000), port]);
   };
-  const begin = (): RunRequests => ({ known: new Map(), ids: new Set(), secret: randomBytes(32), unkept: 0 });
+  const begin = (): RunRequests => ({
+    known: new Map(),
+    ids: new Set(),
+    rejected: new Set(),
+    secret: randomBytes(32),
+    unkept: 0,
+  });
   const runOf = (run: string) => {
     const found = runs.get(run) ?? begin();
     runs.set(run, found);
@@ -170,6 +179,13 @@ export function openRequestStore(options: StoreOptions): RequestStore {
     hold: (id, until) => write({ event: 'approval.requested', id, until }),
     expire: (id) => write({ event: 'approval.expired', id }),
     answer: (id, answer) => recordAnswer(options, id, answer),
+    reject(id, by) {
+      const ofRun = [...runs.values()].find(({ ids }) => ids.has(id));
+      if (ofRun === undefined) return false;
+      if (!ofRun.rejected.has(id)) recordAnswer(options, id, { answer: 'rejected', by, until: undefined });
+      ofRun.rejected.add(id);
+      return true;
+    },
     endRun(run) {
       const ofRun = runs.get(run);
       runs.delete(run);

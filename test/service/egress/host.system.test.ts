@@ -181,3 +181,53 @@ echo '=== end'
   t.match(stderr, /the way out of this host does not answer uid \d+/);
   t.equal(said('again'), word);
 });
+
+test('root answers what callers ask for, a caller says no to its own, and nobody else anything', async (t) => {
+  const way = await makeWayScene(t);
+  const profile = way.scene.write('asks.yaml', 'image: {name: base-tools}\nnetwork: {mode: proxy, onDeny: ask}\n');
+  const run = runOf(way).replace('-p base-tools', `-p ${profile}`);
+  const { said } = await on(
+    t,
+    way,
+    `
+firewall=${install}/bin/firewall
+at() { echo "/run/cofferdam/egress/callers/$1/way/control.sock"; }
+answer() { printf '{"do":"answer","caller":%s,"id":"%s","answer":"%s","until":null}' "$PLAIN_UID" "$@"; }
+code() { sed 's/.*"code":"\\([A-Z_]*\\)".*/\\1/'; }
+waiting() { as "$PLAIN" $firewall requests --json | sed -n 's/.*"id": "\\(q[0-9a-f]*\\)".*/\\1/p'; }
+is_asked() { [ -n "$(waiting)" ]; }
+${run} -- sh -c '${curl(two)}' >/run/cofferdam/said 2>&1 &
+held=$!
+wait_for is_asked
+id=$(waiting)
+echo '=== asked'
+$firewall requests --json | grep -E '"(caller|id|host|state)"' | tr -d ' ,"\n' | sed "s/$id/ID/;s/$PLAIN_UID/UID/"
+echo '=== refused'
+as "$PLAIN" $firewall approve "$id" 2>&1 >/dev/null | head -n 1
+knock ${stranger} "$(at ${stranger})" "$(answer "$id" rejected)" | code
+knock "$PLAIN" "$(at "$PLAIN_UID")" "$(answer "$id" approved)" | code
+knock "$PLAIN" "$(at "$PLAIN_UID")" "$(answer q0 rejected)" | code
+echo '=== still asked'
+[ "$(waiting)" = "$id" ] && echo yes
+echo '=== approved'
+$firewall approve "$id" --yes --for 15m >/dev/null
+wait $held
+cat /run/cofferdam/said
+$firewall denied --json | grep -o '"state": "[a-z]*"'
+echo '=== rejected'
+${run} -- sh -c 'curl -sS --max-time 120 https://three.example.org/' >/run/cofferdam/said 2>&1 &
+held=$!
+wait_for is_asked
+as "$PLAIN" $firewall reject "$(waiting)" | cut -c 1-8
+wait $held || echo "status $?"
+grep -o 'response 403' /run/cofferdam/said
+as "$PLAIN" $firewall denied --json | grep -o '"state": "[a-z]*"'
+echo '=== end'
+`,
+  );
+  t.equal(said('asked'), `caller:UIDid:IDhost:${two}state:waiting`);
+  t.match(said('refused'), /the policy here is that of root\nHOST_FORBIDS\nHOST_FORBIDS\nREQUEST_UNKNOWN$/);
+  t.equal(said('still asked'), 'yes');
+  t.equal(said('approved'), `${word}\n"state": "approved"`);
+  t.equal(said('rejected'), 'rejected\nstatus 56\nresponse 403\n"state": "approved"\n"state": "rejected"');
+});
