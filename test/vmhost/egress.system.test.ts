@@ -11,8 +11,8 @@ export const needs = [
   'the image base-tools',
 ];
 
-// The build takes one to two minutes, the machine five, or twice that where others are at work.
-tap.setTimeout(2_200_000);
+// The build takes one to two minutes, the machine three to five, or some times that where others are at work.
+tap.setTimeout(4_000_000);
 
 const cache = process.env['COFFERDAM_TEST_CACHE'] ?? '/var/cache/cofferdam-tests';
 const proxies = Object.fromEntries(

@@ -94,14 +94,14 @@ export async function runGuest(env: Readonly<Record<string, string>>, cache: str
       payload,
       said: join(work, 'first'),
       word: `cofferdam.test=first cofferdam.part=${part}`,
-      seconds: part === 'egress' ? 1400 : 840,
+      seconds: 2400,
     };
     const reports = await boot(first);
     const again = {
       ...first,
       said: join(work, 'again'),
       word: `cofferdam.test=again cofferdam.part=${part}`,
-      seconds: part === 'egress' ? 600 : 300,
+      seconds: 1200,
     };
     return [...reports, ...(await boot(again))];
   } finally {

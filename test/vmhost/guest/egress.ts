@@ -1,7 +1,7 @@
 // Owns the cases of the way out as services of the virtual worker host: set up, used, broken, behind the wall; and after a reboot.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { call, env, readSoft, report, sandbox, until, who } from './caller.ts';
+import { call, env, quickNode, readSoft, report, sandbox, until, who } from './caller.ts';
 
 const firewall = '/opt/cofferdam/bin/firewall';
 const [bridge, proxy] = ['cofferdam-egress.service', 'cofferdam-proxy.service'];
@@ -19,10 +19,11 @@ function show(unit: string, ...names: string[]): Record<string, string> {
 }
 
 const words = (script: string) => ['run', '-p', 'base-tools', '--network', 'proxy', '--', 'sh', '-c', `'${script}'`];
+const quick = Object.entries(quickNode('/home/plain')).map(([name, value]) => `${name}=${value}`);
 
 /** A run of a plain user, in a session of theirs. */
 function runPlain(script: string) {
-  return call('su', ['-', 'plain', '-c', [sandbox, ...words(script)].join(' ')]);
+  return call('su', ['-', 'plain', '-c', [...quick, sandbox, ...words(script)].join(' ')]);
 }
 
 const squids = () => call('pgrep', ['-x', 'squid']).stdout.split('\n').filter(Boolean);
@@ -107,7 +108,7 @@ async function wallIt(): Promise<void> {
 
   const reach = `${fetch('one')} | grep -q reached`;
   const script = `${reach} && echo up; while ${reach}; do sleep 1; done; echo cut; until ${reach}; do sleep 1; done; echo back`;
-  const child = spawn('su', ['-', 'plain', '-c', `${[sandbox, ...words(script)].join(' ')} >${live} 2>&1`], {
+  const child = spawn('su', ['-', 'plain', '-c', `${[...quick, sandbox, ...words(script)].join(' ')} >${live} 2>&1`], {
     env,
     stdio: 'ignore',
   });

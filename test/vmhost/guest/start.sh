@@ -30,8 +30,8 @@ fi
 # useradd gives each its subordinate ids.
 for user in plain worker lonely; do useradd --create-home --shell /bin/sh "$user"; done
 report favordynmods "$(grep -c favordynmods /proc/self/mountinfo)"
-$sandbox setup --user plain || report failed setup
-report again "$($sandbox setup --user plain | cut -d ' ' -f 1 | sort -u | tr '\n' ' ')"
+NODE_OPTIONS=--jitless $sandbox setup --user plain || report failed setup
+report again "$(NODE_OPTIONS=--jitless $sandbox setup --user plain | cut -d ' ' -f 1 | sort -u | tr '\n' ' ')"
 # What a login does; the session itself is opened by su below.
 loginctl enable-linger plain
 
