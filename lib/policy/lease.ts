@@ -1,4 +1,4 @@
-// Owns the two files about the way out of a sandbox that lives on: its lease while it stands, and what it was used for.
+// Owns the files about the way out of a sandbox that lives on: its lease and its counts while it stands, and what it was used for.
 import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { listIfPresent, readTextIfPresent, writeFileAtomic } from '../base/files.ts';
@@ -47,6 +47,18 @@ const usedShape = object({
   problem: nullable(text),
 });
 
+const countsShape = object({
+  version: oneOf(1),
+  run: id,
+  connections: count,
+  requests: count,
+  bytesOut: count,
+  bytesIn: count,
+});
+
+/** What of the limits of a run is used up: the next daemon goes on from there. */
+export type WayCounts = ShapeOf<typeof countsShape>;
+
 export type UsedWay = ShapeOf<typeof usedShape>;
 
 /** Where it is written down what the way of `run` was used for: by the daemon, and removed with the sandbox. */
@@ -88,6 +100,16 @@ export function readLease(folder: string, run: string): Lease | undefined {
 /** Throws DISK_FULL, TOOL_FAILED. */
 export function writeLease(folder: string, lease: Lease): void {
   writeFileAtomic(join(folder, lease.run, 'lease.json'), `${JSON.stringify(lease)}\n`);
+}
+
+/** Undefined where nothing was counted. Throws CONFIG_UNREADABLE. */
+export function readWayCounts(folder: string, run: string): WayCounts | undefined {
+  return readAs(countsShape, join(folder, run, 'counts.json'), run);
+}
+
+/** Throws DISK_FULL, TOOL_FAILED. */
+export function writeWayCounts(folder: string, counts: WayCounts): void {
+  writeFileAtomic(join(folder, counts.run, 'counts.json'), `${JSON.stringify(counts)}\n`);
 }
 
 /** Whether somebody is there to end it, and to say what it was used for. */

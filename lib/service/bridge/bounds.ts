@@ -51,8 +51,13 @@ export class Bounds {
   private bytesIn = 0;
   private readonly minute = { connections: new MinuteCount(), requests: new MinuteCount(), bytes: new MinuteCount() };
 
-  constructor(limits: Limits) {
+  /** `before`: what an earlier bridge counted of the run. Of its last minute nobody knows. */
+  constructor(limits: Limits, before: Used = { connections: 0, requests: 0, bytesOut: 0, bytesIn: 0 }) {
     this.limits = limits;
+    this.connections = before.connections;
+    this.requests = before.requests;
+    this.bytesOut = before.bytesOut;
+    this.bytesIn = before.bytesIn;
   }
 
   used(): Used {

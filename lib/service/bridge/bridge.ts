@@ -21,6 +21,8 @@ export interface BridgeOptions {
   readonly passed: boolean;
   /** Others pass it, too: a run's socket is nobody's until its supervisor names those who connect to it (lib/run/native/way.c). */
   readonly closed?: boolean;
+  /** Runs at the same time. Default: 2,048. */
+  readonly mostRuns?: number;
 }
 
 export interface BridgedRun {
@@ -38,6 +40,8 @@ export interface BridgedRun {
   readonly ask?: AskAbout | undefined;
   /** Its folder is mounted in a sandbox that outlives us: it stays when the bridge is closed, for the next one to listen in. */
   readonly stays?: boolean;
+  /** What an earlier bridge counted of it. */
+  readonly before?: Used | undefined;
 }
 
 /** Where the proxy listens, and what it calls tools and profiles. */
@@ -76,6 +80,8 @@ export interface Bridge {
 const longestPath = 107;
 /** Of all runs together, so that no run's number of connections takes the descriptors of another. */
 const mostConnections = 1024;
+/** A socket of each is ours, and one caller must not take the descriptors of others. */
+const mostRunsAtOnce = 2048;
 const sweepMs = 5000;
 
 class Doors implements Bridge {
@@ -83,6 +89,7 @@ class Doors implements Bridge {
   private readonly doors = new Map<string, { readonly door: RunDoor; readonly folder: string }>();
   private readonly sweeping: NodeJS.Timeout;
   private upstream: Upstream | undefined;
+  private readonly refusals = { waiting: 0 };
 
   constructor(options: BridgeOptions) {
     this.options = options;
@@ -95,6 +102,8 @@ class Doors implements Bridge {
   async addRun(run: BridgedRun, known?: string): Promise<{ folder: string }> {
     const { folder: parent, passed, closed = false, shown = parent, prefix = '' } = this.options;
     if (this.doors.has(run.run)) throw new CofferdamError('ID_IN_USE', `the run ${run.run} has a way out already`);
+    if (this.doors.size >= (this.options.mostRuns ?? mostRunsAtOnce))
+      throw new CofferdamError('PROXY_FAILED', 'too many runs of this caller have a way out');
     // Not the run's id: the path must stay short, and nobody who may only pass the folder above shall guess it.
     const name = known ?? randomBytes(8).toString('hex');
     const folder = join(parent, name);
@@ -110,6 +119,7 @@ class Doors implements Bridge {
       identity,
       upstream: () => this.upstream,
       hasRoom: () => this.count() < mostConnections,
+      refusals: this.refusals,
     });
     // Before the first wait: of two calls for one run the second finds it.
     this.doors.set(run.run, { door, folder });

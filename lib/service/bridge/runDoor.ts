@@ -17,13 +17,15 @@ export interface DoorRequest {
   readonly upstream: () => Upstream | undefined;
   /** Whether the bridge can take one more. */
   readonly hasRoom: () => boolean;
+  /** Of all runs: how many refusals wait to be read. */
+  readonly refusals: { waiting: number };
 }
 
 /** Without a byte either way a connection ends; one that never said anything, sooner (hold.ts). */
 const idleMs = 15 * 60_000;
 /** How long a refusal waits to be read, and how many may wait. */
 const refusalMs = 1000;
-const mostRefusals = 64;
+const mostRefusals = { ofRun: 64, all: 512 } as const;
 
 export class RunDoor {
   readonly run: BridgedRun;
@@ -41,7 +43,7 @@ export class RunDoor {
   constructor(request: DoorRequest) {
     this.request = request;
     this.run = request.run;
-    this.bounds = new Bounds(request.run.limits);
+    this.bounds = new Bounds(request.run.limits, request.run.before);
     this.server = createServer({ allowHalfOpen: true, highWaterMark: chunkBytes + 1 }, (client) => this.take(client));
   }
 
@@ -81,7 +83,7 @@ export class RunDoor {
     this.held++;
     const { ask, nameRequest, onOutside } = this.run;
     const askOf = ask === undefined ? undefined : this.askWithin(ask);
-    holdFirst(client, askOf, this.closing.signal).then((held) => {
+    const judged = holdFirst(client, askOf, this.closing.signal).then((held) => {
       this.held--;
       // The proxy may be another one by now: it is the one that enforces the answer.
       const upstream = this.request.upstream();
@@ -98,6 +100,8 @@ export class RunDoor {
         this.answer(client, outsideAnswer(request));
       }
     });
+    // A fault of ours is this connection's end, and not the daemon's.
+    judged.catch(() => client.destroy());
   }
 
   // Nobody's answer lets out what the profile does not list.
@@ -134,15 +138,18 @@ export class RunDoor {
 
   private answer(client: Socket, text: string): void {
     client.on('error', () => undefined);
-    if (this.refusing.size >= mostRefusals) {
+    const { refusals } = this.request;
+    if (this.refusing.size >= mostRefusals.ofRun || refusals.waiting >= mostRefusals.all) {
       client.destroy();
       return;
     }
     this.refusing.add(client);
+    refusals.waiting++;
     const late = setTimeout(() => client.destroy(), refusalMs).unref();
     client.on('close', () => {
       clearTimeout(late);
       this.refusing.delete(client);
+      refusals.waiting--;
     });
     client.end(text);
     // Read and forgotten: closing with bytes unread would take the answer back.

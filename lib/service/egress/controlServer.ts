@@ -22,6 +22,13 @@ export interface CallerWays {
   readonly answer?: ((answered: Answered) => void) | undefined;
 }
 
+/** Connections at one socket: each run has one. Beyond them the descriptors of other callers would be taken. */
+const mostConnections = 4096;
+/** Answers that nobody reads, bytes: who leaves more is hung up on. */
+const mostUnread = 1 << 20;
+/** Requests that wait for their turn before no more of them are read. */
+const mostWaiting = 64;
+
 export class ControlServer {
   private readonly servers: Server[] = [];
   private readonly sockets = new Set<Socket>();
@@ -42,6 +49,7 @@ export class ControlServer {
   async listen(path: string, mode: number, ways: CallerWays): Promise<void> {
     rmSync(path, { force: true });
     const server = createServer((socket) => this.serve(socket, ways));
+    server.maxConnections = mostConnections;
     await new Promise<void>((done, fail) => {
       server.once('error', fail);
       server.listen(path, () => {
@@ -69,10 +77,17 @@ export class ControlServer {
         this.onChange();
       });
     });
+    let waiting = 0;
     readLineMessages(socket, (line) => {
+      waiting++;
+      if (waiting >= mostWaiting) socket.pause();
       turn = turn.then(async () => {
+        waiting--;
+        if (waiting === 0) socket.resume();
+        if (socket.destroyed) return;
         const answer = await this.answer(line, ways, opened);
         if (!socket.destroyed) writeMessage(socket, answer);
+        if (socket.writableLength > mostUnread) socket.destroy();
       });
     });
   }

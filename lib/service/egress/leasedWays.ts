@@ -4,7 +4,16 @@ import { basename, join } from 'node:path';
 import { CofferdamError, messageOf } from '../../base/errors.ts';
 import { diskError } from '../../base/files.ts';
 import { bootId, startTimeOf } from '../../base/process.ts';
-import { type Lease, listLeases, readLease, type UsedWay, writeLease, writeUsedWay } from '../../policy/lease.ts';
+import {
+  type Lease,
+  listLeases,
+  readLease,
+  readWayCounts,
+  type UsedWay,
+  writeLease,
+  writeUsedWay,
+} from '../../policy/lease.ts';
+import { CountKeeper } from './countKeeper.ts';
 import { type Holder, makeHold, watchHold } from './holder.ts';
 import type { EgressSummary } from './protocol.ts';
 import type { AskedWay, WayKeeper } from './wayKeeper.ts';
@@ -46,9 +55,14 @@ function wayOf({ run, tool, profile, asks, allow }: AskedLease): AskedWay {
 export class LeasedWays {
   private readonly options: LeasedWaysOptions;
   private readonly held = new Map<string, Held>();
+  private readonly counts: CountKeeper;
 
   constructor(options: LeasedWaysOptions) {
     this.options = options;
+    const { folder, way, say } = options;
+    // One that is being ended has no folder soon.
+    const runs = () => [...this.held].filter(([, { ending }]) => ending === undefined).map(([run]) => run);
+    this.counts = new CountKeeper({ folder, runs, usedBy: (run) => way.bridge.usedBy(run), say });
   }
 
   /** Those that are open or being ended. */
@@ -182,7 +196,8 @@ export class LeasedWays {
     const { run, folder } = lease;
     const ours = { ...lease, daemon: ourselves() };
     try {
-      await this.options.way.open(wayOf(lease), folder);
+      const before = readWayCounts(this.options.folder, run);
+      await this.options.way.open({ ...wayOf(lease), before }, folder);
       writeLease(this.options.folder, ours);
       this.watch(ours, true);
     } catch (error) {
@@ -197,6 +212,7 @@ export class LeasedWays {
 
   /** Stops watching. Leases stay, for the next daemon. */
   close(): void {
+    this.counts.close();
     for (const { holder } of this.held.values()) holder.close();
   }
 }

@@ -69,6 +69,8 @@ export class Ledger {
     this.attempt(() => {
       const adopted = this.options.adopted();
       if (adopted !== undefined) recordDenial(this.options.store, { ...entry, run }, adopted.policy, adopted.clock);
+      // Logged after its run was over: nobody else will have it forgotten.
+      if (counts === undefined) this.options.store.endRun(run);
     });
   }
 

@@ -28,7 +28,7 @@ export interface WayOptions {
 }
 
 /** A way that a run asks for. */
-export interface AskedWay extends Pick<BridgedRun, 'run' | 'tool' | 'profile' | 'stays'> {
+export interface AskedWay extends Pick<BridgedRun, 'run' | 'tool' | 'profile' | 'stays' | 'before'> {
   /** `network.onDeny: ask`. */
   readonly asks: boolean;
   /** `network.allow` of the profile. */

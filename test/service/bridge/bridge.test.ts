@@ -155,6 +155,43 @@ test('refuses beyond each bound of a run', async (t) => {
   t.match(await ask(requests, 'x'), refused(429));
 });
 
+test('refuses a run beyond those that one caller may have, and takes it when another has ended', async (t) => {
+  const bridge = makeBridge(t, { mostRuns: 2 });
+  await addRun(bridge, 'first');
+  await addRun(bridge, 'second');
+  await t.rejects(addRun(bridge, 'third'), { code: 'PROXY_FAILED' });
+  bridge.removeRun('first');
+  t.ok(await addRun(bridge, 'third'), 'control');
+});
+
+test('a fault while a connection is judged ends that connection alone', async (t) => {
+  const proxy = await startProxy(t, echo);
+  const bridge = makeBridge(t);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  const name = (target: Target | undefined) => {
+    if (target?.host === 'bad') throw new Error('a fault');
+    return 'q1';
+  };
+  const run = { run: 'judged', tool: undefined, profile: 'python-tools', limits: ample, ...usual, nameRequest: name };
+  const { folder } = await bridge.addRun(run);
+  const path = join(folder, 'proxy.sock');
+  t.equal(await ask(path, 'CONNECT bad:443 HTTP/1.1\r\n\r\n'), '');
+  t.equal(await ask(path, 'CONNECT a:443 HTTP/1.1\r\n\r\n'), 'CONNECT a:443 HTTP/1.1\r\n\r\n', 'control: others go on');
+});
+
+test('counts on from what an earlier bridge counted of a run', async (t) => {
+  const proxy = await startProxy(t, echo);
+  const bridge = makeBridge(t);
+  bridge.switchTo({ address, port: proxy.port, numbers });
+  const before = { connections: 9_999, requests: 0, bytesOut: 5, bytesIn: 7 };
+  const run = { run: 'again', tool: undefined, profile: 'python-tools', limits: ample, ...usual, before };
+  const { folder } = await bridge.addRun(run);
+  const path = join(folder, 'proxy.sock');
+  t.equal(await ask(path, 'CONNECT a:443 HTTP/1.1\r\n\r\n'), 'CONNECT a:443 HTTP/1.1\r\n\r\n', 'control: one is left');
+  t.match(await ask(path, 'CONNECT a:443 HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 429 /);
+  t.match(bridge.usedBy('again'), { connections: 10_000, bytesOut: 31, bytesIn: 33 });
+});
+
 test('cuts all connections of a run whose bytes are used up, and takes no other', async (t) => {
   const bridge = makeBridge(t);
   const proxy = await startProxy(t, echo);

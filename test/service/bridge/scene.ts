@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Limits } from '../../../lib/policy/limits.ts';
-import { type Bridge, startBridge } from '../../../lib/service/bridge/bridge.ts';
+import { type Bridge, type BridgeOptions, startBridge } from '../../../lib/service/bridge/bridge.ts';
 import type { Target } from '../../../lib/service/bridge/hold.ts';
 
 export const ample: Limits = {
@@ -92,9 +92,9 @@ export function echo({ socket }: Proxied): void {
   socket.resume();
 }
 
-export function makeBridge(t: Test): Bridge {
+export function makeBridge(t: Test, options: Pick<BridgeOptions, 'mostRuns'> = {}): Bridge {
   const folder = mkdtempSync(join(tmpdir(), 'cft-bridge-'));
-  const bridge = startBridge({ folder, passed: false });
+  const bridge = startBridge({ folder, passed: false, ...options });
   t.teardown(() => {
     bridge.close();
     rmSync(folder, { recursive: true, force: true });

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { CofferdamError } from '../../../lib/base/errors.ts';
 import type { Paths } from '../../../lib/base/paths.ts';
-import { readUsedWay, usedWayFile } from '../../../lib/policy/lease.ts';
+import { readUsedWay, readWayCounts, usedWayFile } from '../../../lib/policy/lease.ts';
 import { startDaemon } from '../../../lib/service/egress/daemon.ts';
 import { type EgressFolders, egressFolders } from '../../../lib/service/egress/folders.ts';
 import { askStatus, leaseWayOut } from '../../../lib/service/egress/wayOut.ts';
@@ -208,4 +208,47 @@ test('a daemon does not end while somebody holds a way, and does when nobody doe
   release();
   t.ok(await until(() => ended));
   t.same(scene.left(), []);
+});
+
+test("a run's limits go on where the daemon before stopped counting, and not without what it counted", async (t) => {
+  const scene = setScene(t);
+  const limits = 'global: {allow: [example.org], limits: {perRun: {connections: 2}}}\n';
+  writeFileSync(join(scene.paths.config, 'firewall.yaml'), limits, { mode: 0o600 });
+  const first = await scene.begin();
+  const { folder, hold: file, leave } = await scene.lease();
+  const release = hold(t, file);
+  leave();
+  const path = join(folder, 'proxy.sock');
+  t.match(await say(path, 'CONNECT other.example.org:443'), /^HTTP\/1\.1 403 /);
+  const counted = () => readWayCounts(scene.folders.leases, run)?.connections === 1;
+  t.ok(await until(counted), 'written while it lives, so that a SIGKILL gives nothing back');
+  first.close();
+  await first.ended;
+  const second = await scene.begin();
+  t.match(await say(path, 'CONNECT other.example.org:443'), /^HTTP\/1\.1 403 /, 'control: one is left');
+  t.match(await say(path, 'CONNECT other.example.org:443'), /^HTTP\/1\.1 429 /);
+  second.close();
+  await second.ended;
+  writeFileSync(join(scene.folders.leases, run, 'counts.json'), '{}');
+  await scene.begin();
+  t.notOk(await answers(path), 'a way whose counts are damaged stays closed');
+  release();
+});
+
+test('refuses to go on with who asks and does not read, and answers others meanwhile', async (t) => {
+  const scene = setScene(t);
+  await scene.begin();
+  const flood = connect(scene.folders.control).on('error', () => undefined);
+  const gone = new Promise<void>((done) => flood.on('close', () => done()));
+  flood.pause();
+  const lines = '{"do":"status"}\n'.repeat(4096);
+  let flooding = true;
+  void gone.then(() => {
+    flooding = false;
+  });
+  while (flooding) {
+    if (!flood.write(lines)) await Promise.race([gone, new Promise((done) => flood.once('drain', done))]);
+    else await new Promise((done) => setImmediate(done));
+  }
+  t.ok(await askStatus(scene.paths), 'control: who reads is answered');
 });
