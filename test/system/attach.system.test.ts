@@ -1,11 +1,12 @@
 // Owns the proof of attach: the terminal of a sandbox that lives on, left and taken up again; the caller's is as it was at every end.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import tap, { type Test } from 'tap';
-import { logsFolder } from '../../lib/run/life/sandbox.ts';
+import tap, { type Test, test } from 'tap';
+import { attachSandbox } from '../../lib/run/life/attach.ts';
+import { findSandbox, logsFolder } from '../../lib/run/life/sandbox.ts';
 import { inspect, logText, type Made, make, refused } from './lifeScene.ts';
 import { declareNeeds } from './needs.ts';
-import { type Scene, sandboxFile, testAsBoth, until } from './scene.ts';
+import { type Scene, sandboxFile, sceneOf, testAsBoth, until } from './scene.ts';
 import { type Step, type Typed, typed } from './typing.ts';
 
 declareNeeds('crun', 'python3', 'base-tools');
@@ -109,6 +110,30 @@ testAsBoth('without a terminal inside: input of several callers, and the end of 
   t.match(ended, { status: 3, stdout: '300000\n', stderr: '' });
   const again = await scene.sandbox(['start', '-a', made.name], { input: Buffer.from('12345four') });
   t.match(again, { status: 3, stdout: 'got\n4\n' });
+});
+
+test('input whose end is told while it is still on its way goes in whole', async (t) => {
+  const scene = sceneOf('root');
+  const made = await makeShell(t, scene, 'sleep 0.3; wc -c', ['-i']);
+  t.equal((await scene.sandbox(['start', made.name])).status, 0);
+  const seen: string[] = [];
+  const end = await attachSandbox(scene.paths, findSandbox(scene.paths, made.name), {
+    offset: 0,
+    detachKeys: [],
+    signal: new AbortController().signal,
+    streams: {
+      write: async (_stream, bytes) => void seen.push(Buffer.from(bytes).toString()),
+      lost: () => undefined,
+      read: (take) => {
+        void take(Buffer.alloc(300_000, 'x'));
+        void take(undefined);
+        return () => undefined;
+      },
+      size: () => undefined,
+      onResize: () => () => undefined,
+    },
+  });
+  t.strictSame({ end, seen }, { end: 'ended', seen: ['300000\n'] });
 });
 
 function openFiles(pid: number): string[] {

@@ -40,11 +40,17 @@ function connect(typing: Typing, { detachKeys, streams }: AttachRequest, leave: 
   };
   tellSize();
   const stopTelling = streams.onResize(tellSize);
-  const stopReading = streams.read?.(async (bytes) => {
+  const pass = async (bytes: Uint8Array | undefined) => {
     if (bytes === undefined) return typing.end();
     const { passed, left } = keys.take(bytes);
     if (passed.length > 0) await typing.type(passed);
     if (left) leave();
+  };
+  let last = Promise.resolve();
+  // A stream can tell of its end while its last bytes are still on their way: they go first.
+  const stopReading = streams.read?.((bytes) => {
+    last = last.then(() => pass(bytes));
+    return last;
   });
   return () => {
     stopTelling();
