@@ -1,4 +1,4 @@
-/* Owns the relays: one thread per stream with blocking writes, so that a caller who does not read never stalls a deadline. */
+/* Owns the relays: a thread per stream that says anything, with blocking writes: a caller who does not read never stalls a deadline. */
 #include "relay.h"
 
 #include <errno.h>
@@ -148,15 +148,20 @@ static void pass_output(struct relay *relay, unsigned char *buffer)
 		atomic_store(&relay->error, error);
 }
 
+/* The guest's next write fails as it would have on the caller's own descriptor. */
+static void end_relay(struct relay *relay)
+{
+	close(relay->from);
+	atomic_store(&relay->ended, true);
+	eventfd_write(relay->wake, 1);
+}
+
 static void *run_relay(void *argument)
 {
 	struct relay *relay = argument;
 
 	pass_output(relay, buffers[relay->to == STDOUT_FILENO ? 0 : 1]);
-	/* The guest's next write fails as it would have on the caller's own descriptor. */
-	close(relay->from);
-	atomic_store(&relay->ended, true);
-	eventfd_write(relay->wake, 1);
+	end_relay(relay);
 	return NULL;
 }
 
@@ -194,19 +199,32 @@ bool start_thread(void *(*run)(void *), void *argument)
 	return errno == 0;
 }
 
-bool start_relay(struct relay *relay)
+struct pollfd await_relay(const struct relay *relay)
 {
-	atomic_store(&relay->active_ms, monotonic_ms());
-	if (start_thread(run_relay, relay))
-		return true;
-	atomic_store(&relay->ended, true);
-	return false;
+	return (struct pollfd){ .fd = relay->begun ? -1 : relay->from, .events = POLLIN };
+}
+
+void begin_relay(struct relay *relay, short revents)
+{
+	if (relay->begun || revents == 0)
+		return;
+	relay->begun = true;
+	if ((revents & POLLIN) != 0 && start_thread(run_relay, relay))
+		return;
+	if ((revents & POLLIN) != 0)
+		atomic_store(&relay->error, errno);
+	end_relay(relay);
 }
 
 void finish_relay(struct relay *relay)
 {
+	struct pollfd left = await_relay(relay);
+
 	atomic_store(&relay->finish, true);
 	eventfd_write(relay->finish_event, 1);
+	/* Nothing in it, and somebody holds it: that is its end. */
+	if (!relay->begun)
+		begin_relay(relay, poll(&left, 1, 0) > 0 ? left.revents : POLLHUP);
 }
 
 bool start_input(int to)

@@ -2,6 +2,7 @@
 #ifndef RELAY_H
 #define RELAY_H
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@ struct relay {
 	uint64_t most;    /* bytes passed on at most; 0: unbounded */
 	int wake;         /* eventfd, written when this relay has ended */
 	int finish_event; /* eventfd, readable once `finish` is set */
+	bool begun;       /* the main thread's: it has a thread, or came to its end without one */
 	atomic_bool finish;
 	atomic_uint_least64_t produced; /* bytes the guest wrote and we took */
 	atomic_int_least64_t active_ms; /* monotonic time of the last byte */
@@ -30,13 +32,19 @@ int write_all(int fd, const unsigned char *data, size_t size);
 /* Starts a thread with a small stack that nobody waits for. Sets errno. */
 bool start_thread(void *(*run)(void *), void *argument);
 
-/* Starts the thread of one output stream. One that cannot be started counts as ended. */
-bool start_relay(struct relay *relay);
+/* What to poll for the relay until it has begun. */
+struct pollfd await_relay(const struct relay *relay);
+
+/*
+ * Takes what that poll said: a thread is started for the first byte, so that what says nothing costs none. Where it cannot be, the
+ * guest's pipe is closed, and `error` says why.
+ */
+void begin_relay(struct relay *relay, short revents);
 
 /* Tells a relay to pass on what is in the pipe now and then end, even if somebody still holds the pipe. */
 void finish_relay(struct relay *relay);
 
-/* Starts the thread that copies our stdin to `to` until either side ends; `to` is closed then. */
+/* Starts the thread that copies our stdin to `to` until either side ends; `to` is closed then. Sets errno. */
 bool start_input(int to);
 
 #endif

@@ -12,11 +12,6 @@
 #define KILL_LIMIT_MS 2000 /* for the kernel to end what was killed */
 #define REPEAT_MS 20       /* between looks whether a sandbox that is being set up can hear us */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Asked first: what hears it gets it once. Else it is sent until it is heard, or the grace is over. */
 static void send_term(struct stop *stop, const struct child *child, int64_t now)
 {

@@ -5,9 +5,8 @@
 #include <stdint.h>
 
 #include "child.h"
+#include "clock.h"
 #include "options.h"
-
-#define NEVER INT64_MAX
 
 struct stop {
 	int64_t begun;      /* when TERM was sent */

@@ -96,15 +96,14 @@ static void use_terminal(const struct options *options, struct watch *watch, str
 }
 
 /* After the fork: a child of a process with threads could inherit a lock that nobody releases. */
-static bool start_relays(const struct options *options, const struct streams *streams, const struct watch *watch)
+static bool ready_relays(const struct options *options, const struct streams *streams, struct watch *watch)
 {
-	const bool out = start_relay(&watch->relays[0]);
-	const bool err = start_relay(&watch->relays[1]);
 	const int to = options->pass_stdin ? streams->in[0] : -1;
-	const bool in = watch->typed >= 0 ? start_typed(watch->typed, to, watch->terminal->master)
-					  : to < 0 || start_input(to);
 
-	if (out && err && in)
+	for (int i = 0; i < 2; i++)
+		atomic_store(&watch->relays[i].active_ms, monotonic_ms());
+	watch->input = watch->typed >= 0 ? -1 : to;
+	if (watch->typed < 0 || start_typed(watch->typed, to, watch->terminal->master))
 		return true;
 	say("cannot start a thread: %s", why(errno));
 	return false;
@@ -135,7 +134,7 @@ static void run(const struct options *options, const struct exec *exec, struct w
 	ending->started = true;
 	use_terminal(options, watch, &streams);
 	if (!start_forwarder(options, &watch->child, &companions->forwarder) ||
-	    !start_relays(options, &streams, watch)) {
+	    !ready_relays(options, &streams, watch)) {
 		kill(watch->child.pid, SIGKILL);
 		ending->started = false;
 	}
@@ -210,7 +209,7 @@ int main(int argc, char **argv)
 	struct outcome outcome = { .gone = true, .start_ms = wall_ms() };
 	struct terminal terminal = NO_TERMINAL;
 	struct companions companions = { .guardian.end = -1, .held = -1 };
-	struct watch watch = { .options = &options, .relays = relays, .terminal = &terminal };
+	struct watch watch = { .options = &options, .relays = relays, .input = -1, .terminal = &terminal };
 	struct exec exec;
 	int record;
 

@@ -2,7 +2,6 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -15,6 +14,7 @@
 #include "events.h"
 #include "kernel.h"
 #include "rest.h"
+#include "say.h"
 #include "signals.h"
 #include "stop.h"
 
@@ -34,11 +34,6 @@ struct state {
 	struct activity activity;
 	struct ending *ending;
 };
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* When the run must have ended by its own limits; `cause` says which comes first. */
 static int64_t find_deadline(const struct watch *watch, const struct state *state, enum reason *cause)
@@ -98,15 +93,6 @@ static void take_oom_event(struct watch *watch, struct state *state)
 	look_for_oom(watch, state);
 }
 
-static int wait_until(struct pollfd *fds, nfds_t count, int64_t until)
-{
-	const int64_t left = until == NEVER ? -1 : until - monotonic_ms();
-
-	if (until != NEVER && left <= 0)
-		return poll(fds, count, 0);
-	return poll(fds, count, left > INT_MAX ? INT_MAX : (int)left);
-}
-
 static void take_all_signals(struct watch *watch, struct state *state)
 {
 	int signal;
@@ -126,6 +112,21 @@ static bool reap_child(struct watch *watch, int *status)
 	return waitpid(watch->child.pid, status, WNOHANG) == watch->child.pid;
 }
 
+/* What has been silent so far has no thread yet. */
+static void begin_streams(struct watch *watch, struct state *state, const struct pollfd *fds)
+{
+	begin_relay(&watch->relays[0], fds[0].revents);
+	begin_relay(&watch->relays[1], fds[1].revents);
+	if (watch->input < 0 || fds[2].revents == 0)
+		return;
+	if (!start_input(watch->input)) {
+		say("cannot start a thread: %s", why(errno));
+		state->ending->started = false;
+		kill_child(&state->stop, watch->options, &watch->child);
+	}
+	watch->input = -1;
+}
+
 /* Until the child is reaped. False when the kernel could not end it. */
 static bool wait_child(struct watch *watch, struct state *state)
 {
@@ -133,12 +134,15 @@ static bool wait_child(struct watch *watch, struct state *state)
 	enum reason cause;
 
 	for (;;) {
-		struct pollfd fds[5] = {
+		struct pollfd fds[8] = {
 			{ .fd = watch->child.pidfd, .events = POLLIN },
 			{ .fd = watch->signals, .events = POLLIN },
 			{ .fd = watch->child.report, .events = POLLIN },
 			{ .fd = watch->oom, .events = watch->oom_events },
 			{ .fd = watch->terminal->resized, .events = POLLIN },
+			await_relay(&watch->relays[0]),
+			await_relay(&watch->relays[1]),
+			{ .fd = watch->input < 0 ? -1 : STDIN_FILENO, .events = POLLIN },
 		};
 		const int64_t deadline = find_deadline(watch, state, &cause);
 		const int64_t now = monotonic_ms();
@@ -153,7 +157,7 @@ static bool wait_child(struct watch *watch, struct state *state)
 		if (now >= state->look_at)
 			look_for_oom(watch, state);
 		const int64_t ours = find_next_step(&state->stop);
-		if (wait_until(fds, 5, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
+		if (poll_until(fds, 8, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
 			continue;
 		if (fds[1].revents != 0)
 			take_all_signals(watch, state);
@@ -163,6 +167,7 @@ static bool wait_child(struct watch *watch, struct state *state)
 			take_oom_event(watch, state);
 		if (fds[4].revents != 0)
 			resize_terminal(watch->options, watch->terminal);
+		begin_streams(watch, state, fds + 5);
 		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
 			return true;
 	}
@@ -185,9 +190,11 @@ static void drain_output(struct watch *watch, struct state *state)
 	int signal;
 
 	while (!has_ended(watch)) {
-		struct pollfd fds[2] = {
+		struct pollfd fds[4] = {
 			{ .fd = watch->wake, .events = POLLIN },
 			{ .fd = watch->signals, .events = POLLIN },
+			await_relay(&watch->relays[0]),
+			await_relay(&watch->relays[1]),
 		};
 		const bool stopped = state->ending->cause != EXITED;
 		const int64_t limit = stopped ? start : find_deadline(watch, state, &cause);
@@ -206,7 +213,10 @@ static void drain_output(struct watch *watch, struct state *state)
 			finish_relay(&watch->relays[1]);
 			finish_at = NEVER;
 		}
-		wait_until(fds, 2, earlier(finish_at, give_up));
+		if (poll_until(fds, 4, earlier(finish_at, give_up)) <= 0)
+			continue;
+		begin_relay(&watch->relays[0], fds[2].revents);
+		begin_relay(&watch->relays[1], fds[3].revents);
 		if (fds[0].revents != 0)
 			eventfd_read(watch->wake, &ignored);
 		if (fds[1].revents != 0 && (signal = take_signal(watch->signals)) != 0) {

@@ -12,6 +12,7 @@ struct watch {
 	const struct options *options;
 	struct child child;
 	struct relay *relays; /* stdout, stderr */
+	int input;            /* the guest's stdin, until there is something on ours; -1: none, or a thread has it */
 	int signals;          /* signalfd of those that cancel */
 	int oom;              /* tells that the OOM killer came, -1: nobody does */
 	short oom_events;     /* of poll(2), for it */
