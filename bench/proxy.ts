@@ -2,9 +2,10 @@
 // node bench/proxy.ts --user NAME [--rounds N] [--json]; as root, for a prepared plain user. The internet is a namespace that ends with it.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { systemPath } from '../lib/base/exec.ts';
 import { resolvePaths } from '../lib/base/paths.ts';
@@ -78,6 +79,20 @@ ends.push(() => rmSync(home, { recursive: true, force: true }));
 const env = { PATH: systemPath, HOME: home, LANG: 'C.UTF-8' };
 const install = join(import.meta.dirname, '..');
 const folders = egressFolders(resolvePaths({ uid: uid ?? -1, env, install }));
+// Before its folder goes, and whatever went wrong: by itself the daemon would stay a minute longer.
+ends.unshift(async () => {
+  const daemon = await askDaemon();
+  if (daemon === undefined) return;
+  process.kill(daemon.pid, 'SIGTERM');
+  for (const end = Date.now() + 20_000; existsSync(`/proc/${daemon.pid}`) && Date.now() < end; ) await setTimeout(50);
+});
+
+async function askDaemon() {
+  const daemon = await reachDaemon(folders);
+  const status = await daemon?.ask({ do: 'status' }, statusSchema);
+  daemon?.close();
+  return status;
+}
 
 /** A program of the user's, where the internet is, that answers every line with a line. */
 function startClient(file: string, ...args: string[]) {
@@ -128,11 +143,8 @@ try {
     '1',
   );
   await ours();
-  const daemon = await reachDaemon(folders);
-  const status = await daemon?.ask({ do: 'status' }, statusSchema);
-  daemon?.close();
+  const status = await askDaemon();
   if (status?.proxy == null) throw new Error('the daemon has no proxy');
-  ends.push(() => process.kill(status.pid, 'SIGTERM'));
   const target = { address: '127.0.0.1', port: status.proxy.port };
   const nobody = { run: 'bench', number: 1, tool: undefined, profile: 'bench' };
   const header = encodeHeader(

@@ -185,12 +185,16 @@ testAsBoth('a sandbox that lives on has its port at each start, and gives it bac
   t.equal(await sandbox('inspect', '-f', '{{.Ports}}', name), `127.0.0.1:${port}->8000\n`);
   await sandbox('stop', name);
   t.notOk(await serves(port), 'not while it is stopped');
+  const first = (JSON.parse(await sandbox('inspect', name)) as { run: string }[])[0]?.run ?? '';
+  const led = `127.0.0.1:${port} led to 8000 inside (${name}.8000)`;
+  t.match(await sandbox('receipt', 'show', first), led, 'its receipt names it');
   await sandbox('start', name);
   t.ok(await untilServes(port, true), 'the same port again');
   const found = JSON.parse(await sandbox('inspect', name)) as { run: string }[];
   process.kill(findSupervisors(found[0]?.run ?? '').supervisor, 'SIGKILL');
   t.ok(await untilServes(port, false), 'freed when its supervisor is killed');
   await sandbox('gc');
+  t.match(await sandbox('receipt', 'show', found[0]?.run ?? ''), led, 'also that of a run that was lost');
   await sandbox('rm', '-f', name);
   t.notOk(ports.text().includes(name), 'a sandbox that is removed gives its port back');
 });

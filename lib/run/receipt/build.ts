@@ -48,6 +48,8 @@ export interface StatementInput {
   readonly ended: Ended;
   /** What was written down about the way out of a sandbox that lived on. */
   readonly egress?: Egress | undefined;
+  /** Of a sandbox that lived on: the ports that led into it. */
+  readonly ports?: readonly PublishedPort[] | undefined;
   readonly facts: PlanFacts | Absent;
   readonly sequence: number;
   readonly auditHead: string;
@@ -212,7 +214,7 @@ export function buildStatement(input: StatementInput): Statement {
       timeoutMs: details === undefined ? { absent: shortWay } : details.timeoutMs,
       workspace: describeWorkspace(details, facts),
       egress: describeEgress(egress, facts),
-      ports: describePorts(details?.ports, facts),
+      ports: describePorts(details?.ports ?? input.ports, facts),
       times: describeTimes(ended, now),
       result: describeResult(ended),
       runtime: describeRuntime(details, facts),

@@ -9,6 +9,7 @@ import { type AuditLog, withAudit } from '../audit/log.ts';
 import { readAuditTail } from '../audit/tail.ts';
 import { type RunFolders, runFolders } from '../folders.ts';
 import { readKey } from '../key.ts';
+import { readUsedPorts } from '../life/usedPorts.ts';
 import { awaitCounts, isBeingCounted, patienceMs, readEgress } from '../life/usedWay.ts';
 import type { RunRecord } from '../result.ts';
 import { isAwaited } from './awaited.ts';
@@ -91,7 +92,8 @@ class Batch {
     const facts = this.factsOf(plan);
     const { version } = this.host;
     const egress = readEgress(this.host.paths, id);
-    const statement = buildStatement({ ended, egress, facts, sequence, auditHead, version, now: this.now });
+    const ports = readUsedPorts(this.host.paths, id, plan);
+    const statement = buildStatement({ ended, egress, ports, facts, sequence, auditHead, version, now: this.now });
     const text = sealEnvelope(JSON.stringify(statement), this.log.key);
     const taken = this.receipts.some((receipt) => receipt.id === id);
     const file = placeReceipt({ state, id, sequence, now: this.now, taken });
