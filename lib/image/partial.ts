@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { runToolSync } from '../base/exec.ts';
 import { diskError } from '../base/files.ts';
+import { type FileLock, isUnlocked, takeFileLock, takeSharedLock } from '../base/lock.ts';
 import type { BuildUser } from './builduser.ts';
 import { ensureSharedFolder, makeSharedFolder } from './shared.ts';
-import { type HeldLock, isUnlocked, takeLock, withLock } from './storelock.ts';
 
 export interface Partial {
   /** The finished image is put together here and renamed into the store. */
@@ -21,8 +21,14 @@ export interface Partial {
 
 const prefix = '.partial-';
 
-export function storeLockFile(store: string): string {
-  return join(store, '.lock');
+/** Runs `act` while nobody else changes the store. Others may copy a whole image meanwhile: it waits as long as that takes. */
+export async function withStore<T>(store: string, act: () => T | Promise<T>): Promise<T> {
+  const lock = await takeFileLock(join(store, '.lock'), 0);
+  try {
+    return await act();
+  } finally {
+    lock.release();
+  }
 }
 
 /**
@@ -68,11 +74,11 @@ export async function openPartial(store: string, uid: number, user: BuildUser): 
   const folder = join(store, name);
   const lockFile = join(folder, 'lock');
   const work = isTraversable(store) ? join(folder, 'work') : outsideWork(name, uid);
-  const lock = await withLock(storeLockFile(store), async (): Promise<HeldLock> => {
+  const lock = await withStore(store, async (): Promise<FileLock> => {
     sweep(store, uid);
     try {
       makeSharedFolder(folder);
-      const held = await takeLock(lockFile, 'shared');
+      const held = await takeSharedLock(lockFile);
       makeSharedFolder(work, 0o711);
       makeSharedFolder(join(folder, 'image'));
       if (uid === 0) chownSync(work, user.uid, user.gid);
@@ -88,7 +94,7 @@ export async function openPartial(store: string, uid: number, user: BuildUser): 
     close: async () => {
       removeTree(work);
       removeTree(folder);
-      await lock.release();
+      lock.release();
     },
   };
 }

@@ -5,10 +5,9 @@ import { runTool } from '../base/exec.ts';
 import { diskError, syncDirectory } from '../base/files.ts';
 import { digestTree } from './archive.ts';
 import { imageDirectory } from './find.ts';
-import { storeLockFile } from './partial.ts';
+import { withStore } from './partial.ts';
 import { type ImageRecord, readRegistry, withRecord, writeRegistry } from './registry.ts';
 import { ensureSharedFolder } from './shared.ts';
-import { withLock } from './storelock.ts';
 
 async function isIntact(directory: string, digest: string): Promise<boolean> {
   try {
@@ -26,7 +25,7 @@ export async function publishImage(store: string, ready: string, record: ImageRe
   const target = imageDirectory(store, record.name, record.digest);
   // Before anyone can see it, its bytes are on the disk: a power cut leaves the image or nothing.
   await runTool('sync', ['-f', ready], { timeoutMs: 300_000 });
-  return withLock(storeLockFile(store), async () => {
+  return withStore(store, async () => {
     try {
       ensureSharedFolder(dirname(target));
       if (existsSync(target) && !(await isIntact(target, record.digest))) renameSync(target, `${ready}.replaced`);

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { diskError } from '../base/files.ts';
 import { imageDirectory } from './find.ts';
-import { removeTree, storeLockFile } from './partial.ts';
+import { removeTree, withStore } from './partial.ts';
 import { type ImageRecord, readRegistry, writeRegistry } from './registry.ts';
-import { withLock } from './storelock.ts';
 
 /** Pids whose mounts show the image in `directory`. Processes of other users cannot be seen by a plain user. */
 export function usersOf(directory: string, proc = '/proc'): number[] {
@@ -51,7 +50,7 @@ export async function removeImages(
   force: boolean,
   proc = '/proc',
 ): Promise<void> {
-  await withLock(storeLockFile(store), () => {
+  await withStore(store, () => {
     const registry = readRegistry(store);
     for (const record of records) {
       const directory = imageDirectory(store, record.name, record.digest);

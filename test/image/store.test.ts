@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { digestTree } from '../../lib/image/archive.ts';
@@ -6,36 +6,10 @@ import { openPartial } from '../../lib/image/partial.ts';
 import { publishImage } from '../../lib/image/publish.ts';
 import { readRegistry } from '../../lib/image/registry.ts';
 import { chooseRecords, removeImages, usersOf } from '../../lib/image/remove.ts';
-import { isUnlocked, takeLock, withLock } from '../../lib/image/storelock.ts';
 import { digestOf, installImage, makeRecord, ownFolder } from './fixtures.ts';
 
 const uid = process.getuid?.() ?? 0;
 const user = { name: '', uid, gid: process.getgid?.() ?? 0 };
-
-test('a lock is exclusive, is waited for, and is free again', async (t) => {
-  const file = join(ownFolder(t), 'lock');
-  const held = await takeLock(file, 'exclusive');
-  t.equal(isUnlocked(file), false);
-  const order: string[] = [];
-  const second = withLock(file, () => order.push('second'));
-  order.push('first');
-  await held.release();
-  await second;
-  t.same(order, ['first', 'second']);
-  t.equal(isUnlocked(file), true);
-});
-
-test('a lock is private to its owner: others could hold it otherwise', async (t) => {
-  const file = join(ownFolder(t), 'lock');
-  writeFileSync(file, '', { mode: 0o644 });
-  const held = await takeLock(file, 'shared');
-  t.equal(statSync(file).mode & 0o777, 0o600);
-  await held.release();
-});
-
-test('refuses a lock in a folder that is not there', async (t) => {
-  await t.rejects(takeLock(join(ownFolder(t), 'absent/lock'), 'shared'), { code: 'TOOL_FAILED' });
-});
 
 test('a build sweeps what dead builds left, and leaves living ones alone', async (t) => {
   const store = join(ownFolder(t), 'store');
