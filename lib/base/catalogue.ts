@@ -211,6 +211,12 @@ const entries = {
     meaning: 'The sandbox could not be started.',
     remedy: 'see: sandbox doctor',
   },
+  CANCELLED: {
+    exit: 125,
+    meaning:
+      'It was cancelled (Ctrl-C, TERM) before it had an end of its own. The command line then ends with 128 and the number of the signal.',
+    remedy: 'start it again',
+  },
   RUN_LOST: {
     exit: 125,
     meaning: 'The supervisor of a run was killed. The program is dead; what it did before is not recorded.',

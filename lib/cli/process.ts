@@ -1,5 +1,6 @@
 // Owns the process of each command of ours: arguments in, commands out, errors and exit status. It and streams.ts alone read process.* at large.
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CommanderError } from 'commander';
 import { CofferdamError, messageOf } from '../base/errors.ts';
@@ -37,6 +38,14 @@ function reportError(error: unknown, name: string, terminal: Terminal, debug: bo
   return error.exit;
 }
 
+/** 130 after Ctrl-C, for what says that it was cancelled and for what was stopped by the signal itself; undefined otherwise. */
+function statusOfCancelled(error: unknown, signal: AbortSignal): number | undefined {
+  if (!signal.aborted) return undefined;
+  const told = error instanceof CofferdamError && error.code === 'CANCELLED';
+  const number = Object.entries(constants.signals).find(([name]) => name === signal.reason)?.[1];
+  return number !== undefined && (told || error === signal.reason) ? 128 + number : undefined;
+}
+
 function cancelOnSignals(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -54,6 +63,7 @@ export async function runProcess(name: string, createProgram: ProgramMaker): Pro
   const terminal = openTerminal();
   process.stdout.on('error', () => process.exit(125));
   const debug = process.env['COFFERDAM_DEBUG'] === '1';
+  const signal = cancelOnSignals();
   try {
     checkArguments();
     const built = dirname(import.meta.dirname);
@@ -68,7 +78,7 @@ export async function runProcess(name: string, createProgram: ProgramMaker): Pro
       env: process.env,
       terminal,
       version,
-      signal: cancelOnSignals(),
+      signal,
       exit: (status) => {
         process.exitCode = status;
       },
@@ -76,6 +86,6 @@ export async function runProcess(name: string, createProgram: ProgramMaker): Pro
     const program = await createProgram(context, process.argv[2]);
     await program.parseAsync(process.argv);
   } catch (error) {
-    process.exitCode = reportError(error, name, terminal, debug);
+    process.exitCode = statusOfCancelled(error, signal) ?? reportError(error, name, terminal, debug);
   }
 }

@@ -1,9 +1,10 @@
 // Owns executing a plan from Node: starts its launch script, captures within bounds, reads the record back.
 import { catalogue, type ErrorCode } from '../base/catalogue.ts';
 import { CofferdamError } from '../base/errors.ts';
-import { type Streamed, streamTool, systemPath } from '../base/exec.ts';
+import { streamTool, systemPath } from '../base/exec.ts';
 import { printable } from '../base/printable.ts';
 import { requireTool } from '../engine/tools.ts';
+import { cancelOn, endedBy } from './cancel.ts';
 import { Capture } from './capture.ts';
 import type { Collected } from './collect.ts';
 import type { Plan } from './plan.ts';
@@ -102,14 +103,6 @@ function command(options: InvokeOptions): { file: string; args: string[] } {
   };
 }
 
-function cancelOn(signal: AbortSignal, child: Streamed): () => void {
-  const known = ['SIGINT', 'SIGHUP', 'SIGTERM'] as const;
-  const cancel = () => child.kill(known.find((name) => name === signal.reason) ?? 'SIGTERM');
-  if (signal.aborted) cancel();
-  signal.addEventListener('abort', cancel);
-  return () => signal.removeEventListener('abort', cancel);
-}
-
 const mostManifest = 64 << 20;
 
 function readManifest(text: string): Pick<Invoked, 'artifacts' | 'artifactsRefused' | 'artifactsRefusedMore'> {
@@ -158,9 +151,7 @@ export async function invokePlan(options: InvokeOptions): Promise<Invoked> {
   const [line = '', ...rest] = result.text().split('\n');
   refuseFailure(line);
   // The launcher takes back what it made and says why; only a kill leaves neither record nor reason.
-  if (line === '' && ended.signal !== undefined) {
-    throw new CofferdamError('RUN_LOST', `the run ${options.bindings.id} was ended from outside by ${ended.signal}`);
-  }
+  if (line === '' && ended.signal !== undefined) throw endedBy(`the run ${options.bindings.id}`, ended.signal, signal);
   if (line === '') {
     const why = ended.startError ?? `the launcher ended with ${ended.exitCode} and no record`;
     throw new CofferdamError('LAUNCH_FAILED', printable(why, 600));

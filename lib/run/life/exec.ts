@@ -6,6 +6,7 @@ import { type StreamOptions, streamTool, systemPath } from '../../base/exec.ts';
 import type { Paths } from '../../base/paths.ts';
 import { requireTool } from '../../engine/tools.ts';
 import { parseEnvironment } from '../../profile/pairs.ts';
+import { cancelOn, endedBy } from '../cancel.ts';
 import type { Capture } from '../capture.ts';
 import { liveRunOf, makeEntrance, readProcess, type SandboxProcess } from './entrance.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -107,13 +108,7 @@ export async function execInSandbox(paths: Paths, sandbox: Sandbox, request: Exe
     ...(request.terminal ? {} : { detached: 'alone' as const }),
   };
   const child = streamTool(requireTool('sh', 'dash'), words, options);
-  const cancel = () => child.kill('SIGTERM');
-  if (request.signal.aborted) cancel();
-  request.signal.addEventListener('abort', cancel);
-  const ended = await child.ended.finally(() => request.signal.removeEventListener('abort', cancel));
+  const ended = await child.ended.finally(cancelOn(request.signal, child));
   if (ended.exitCode !== undefined) return ended.exitCode;
-  throw new CofferdamError(
-    'RUN_LOST',
-    `the execution was ended from outside${ended.signal === undefined ? '' : ` by ${ended.signal}`}`,
-  );
+  throw endedBy('the execution', ended.signal, request.signal);
 }

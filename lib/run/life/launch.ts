@@ -8,6 +8,7 @@ import type { Paths } from '../../base/paths.ts';
 import { printable } from '../../base/printable.ts';
 import { requireTool } from '../../engine/tools.ts';
 import { quoteLiteral } from '../../engine/words.ts';
+import { endedBy } from '../cancel.ts';
 import { sweepFolders } from '../claimSweep.ts';
 import { refuseFailure } from '../invoke.ts';
 import { publishWord } from '../ports/publish.ts';
@@ -125,7 +126,7 @@ function judgeLine(line: string, { paths, sandbox }: LaunchRequest): RunRecord {
 
 /**
  * Starts the run and returns when its program runs, or has ended already. Throws the launcher's own code, LAUNCH_FAILED with what
- * the engine said, or RUN_LOST when it was killed or took too long; nothing of it runs then.
+ * the engine said, RUN_LOST when it was killed or took too long, or CANCELLED; nothing of it runs then.
  */
 export async function launchSandbox(request: LaunchRequest): Promise<void> {
   const { paths, sandbox, run, isReady, signal } = request;
@@ -145,8 +146,9 @@ export async function launchSandbox(request: LaunchRequest): Promise<void> {
       break;
     }
     if (over !== undefined) {
+      if (over.signal !== undefined) throw endedBy(`the start of ${sandbox.name}`, over.signal, signal);
       const why = over.startError ?? (readMessages(paths, sandbox.id) || `the launcher ended with ${over.exitCode}`);
-      throw new CofferdamError(over.signal === undefined ? 'LAUNCH_FAILED' : 'RUN_LOST', why);
+      throw new CofferdamError('LAUNCH_FAILED', why);
     }
     if (!stopped && isReady()) break;
     if (!stopped && (signal.aborted || performance.now() > giveUp) && child.pid !== undefined) {
@@ -157,5 +159,5 @@ export async function launchSandbox(request: LaunchRequest): Promise<void> {
     await new Promise((done) => setTimeout(done, lookMs));
   }
   child.forget();
-  if (stopped) throw new CofferdamError('RUN_LOST', `the start of ${sandbox.name} was cancelled`);
+  if (stopped) throw endedBy(`the start of ${sandbox.name}`, 'us: it took too long', signal);
 }
