@@ -141,6 +141,8 @@ function indexPlan({ wish, plan, loaded, host, folders, needed, callers }: Index
   const stamp = join(paths.install, 'dist', 'build.json');
   writeIndex(folders.index, key, plan, {
     install: paths.install,
+    homes: paths,
+    uid: host.uid,
     files: [
       ...new Set([
         ...loaded.files,

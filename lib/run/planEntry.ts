@@ -1,7 +1,9 @@
 // Owns asking an entry of the plan index from Node, about all that bin/sandbox and the supervisor ask it.
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { readTextIfPresent } from '../base/files.ts';
-import { inputLine } from './planIndex.ts';
+import type { Paths } from '../base/paths.ts';
+import { type Homes, inputLine } from './planIndex.ts';
 
 /** Values of the comments of one kind: `#folder /run/x`. */
 function commentsOf(text: string): (kind: string) => string[] {
@@ -33,10 +35,10 @@ function isCaller(callers: readonly string[], own: string): boolean {
 }
 
 /**
- * The digest (64 hex digits) of the plan that the entry `file` names, when all that the plan was made from is as it was and `install` is ours;
+ * The digest (64 hex digits) of the plan that the entry `file` names, when all that the plan was made from is as it was and `install` and `homes` are ours;
  * undefined otherwise, and when there is no entry. `cgroup`: the text of /proc/self/cgroup.
  */
-export function findPlanned(file: string, install: string, cgroup: string): string | undefined {
+export function findPlanned(file: string, homes: Homes & Pick<Paths, 'install'>, cgroup: string): string | undefined {
   const text = readTextIfPresent(file);
   if (text === undefined) return undefined;
   const comments = commentsOf(text);
@@ -44,7 +46,8 @@ export function findPlanned(file: string, install: string, cgroup: string): stri
   if (digest === undefined || !/^[0-9a-f]{64}$/.test(digest) || inputs.length === 0) return undefined;
   const holds =
     // One of a version that wrote none has no such lines at all.
-    comments('install')[0] === install &&
+    comments('install')[0] === homes.install &&
+    isDeepStrictEqual(comments('home'), [homes.config, homes.state, homes.run]) &&
     inputs.every(isUnchanged) &&
     !comments('absent').some((path) => existsSync(path)) &&
     comments('folder').every(isFolder) &&

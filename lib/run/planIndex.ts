@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from '../base/files.ts';
+import type { Paths } from '../base/paths.ts';
 import { quoteLiteral } from '../engine/words.ts';
 
 /** What bin/sandbox can express in a key; anything else goes through Node. */
@@ -30,9 +31,15 @@ export function indexKey({
     : undefined;
 }
 
+export type Homes = Readonly<Pick<Paths, 'config' | 'state' | 'run'>>;
+
 export interface IndexInputs {
   /** The package: a checkout never executes the plan of another one, which may be older. */
   readonly install: string;
+  /** The caller's own folders: those of another XDG_CONFIG_HOME hold other profiles, and one's records belong to its own state. */
+  readonly homes: Homes;
+  /** Of the caller; root's folders follow no variable. */
+  readonly uid: number;
   /** Absolute paths whose state was part of the plan. */
   readonly files: readonly string[];
   /** Paths that would have been used first, had they existed. */
@@ -53,6 +60,21 @@ function callerTests(callers: IndexInputs['callers']): string[] {
   return ['IFS= read -r found </proc/self/cgroup', `case $found in ${patterns.join(' | ')}) ;; *) false ;; esac`];
 }
 
+// As lib/base/paths.ts finds them. What is spelled otherwise, such as with two slashes, goes through Node.
+function homeTests({ config, state, run }: Homes): string[] {
+  const home = (variable: string, usual: string) =>
+    `case \${${variable}:-} in /*) found=$${variable}/cofferdam ;; *) found=${usual} ;; esac`;
+  const is = (path: string) => `[ "$found" = ${quoteLiteral(path)} ]`;
+  return [
+    home('XDG_CONFIG_HOME', '$HOME/.config/cofferdam'),
+    is(config),
+    home('XDG_STATE_HOME', '$HOME/.local/state/cofferdam'),
+    is(state),
+    home('XDG_RUNTIME_DIR', '$found/run'),
+    is(run),
+  ];
+}
+
 /** Of a file, as lib/run/native/inputs.c compares it: size, mtime and ctime in ns, inode. Throws when there is none. */
 export function inputLine(path: string): string {
   const { size, mtimeNs, ctimeNs, ino } = statSync(path, { bigint: true });
@@ -66,13 +88,23 @@ export function inputLine(path: string): string {
  * before it makes anything: one process less than stat(1); and for Node (planEntry.ts). All in one file, so that the three never disagree.
  */
 export function writeIndex(indexFolder: string, key: string, plan: PlanPlace, inputs: IndexInputs): void {
-  const { install, files, absent, folders, callers = [] } = inputs;
-  const names = [plan.directory, install, ...files, ...absent, ...folders, ...callers.map(({ group }) => group)];
+  const { install, homes, uid, files, absent, folders, callers = [] } = inputs;
+  const places = [homes.config, homes.state, homes.run];
+  const names = [
+    plan.directory,
+    install,
+    ...places,
+    ...files,
+    ...absent,
+    ...folders,
+    ...callers.map(({ group }) => group),
+  ];
   // Each is to stand in a line.
   if (files.length === 0 || names.some((name) => /[\n\0]/.test(name))) return;
   const tests = [
     // bin/sandbox has it as it was called, with `..` in it.
     `[ "$install" -ef ${quoteLiteral(install)} ]`,
+    ...(uid === 0 ? [] : homeTests(homes)),
     ...absent.map((path) => `[ ! -e ${quoteLiteral(path)} ]`),
     ...folders.map((path) => `[ -d ${quoteLiteral(path)} ]`),
     ...callerTests(inputs.callers),
@@ -83,6 +115,7 @@ export function writeIndex(indexFolder: string, key: string, plan: PlanPlace, in
     `#plan ${plan.digest.replace(/^sha256:/, '')}`,
     ...files.map(inputLine),
     `#install ${install}`,
+    ...places.map((path) => `#home ${path}`),
     ...absent.map((path) => `#absent ${path}`),
     ...folders.map((path) => `#folder ${path}`),
     ...callers.map(({ group, below }) => `#caller ${below ? 'below' : 'in'} ${group}`),

@@ -63,7 +63,7 @@ export async function findPrepared(wish: PlanWish, host: Host): Promise<Prepared
   const { paths, uid } = host;
   const folders = runFolders(paths);
   const key = wish.terminal === true ? undefined : quickKey(wish);
-  const digest = key === undefined ? undefined : findPlanned(join(folders.index, key), paths.install, readOwnCgroup());
+  const digest = key === undefined ? undefined : findPlanned(join(folders.index, key), paths, readOwnCgroup());
   if (digest === undefined) return undefined;
   const directory = join(folders.plans, digest);
   const written = readWritten(directory, digest);
