@@ -222,6 +222,9 @@ as "$PLAIN" $firewall reject "$(waiting)" | cut -c 1-8
 wait $held || echo "status $?"
 grep -o 'response 403' /run/cofferdam/said
 as "$PLAIN" $firewall denied --json | grep -o '"state": "[a-z]*"'
+echo '=== one that lives on'
+${run.replace(' run -p', ' create --name keeps --start -p')} 2>&1 | head -n 1
+as "$PLAIN" ${sandboxFile} rm -f keeps >/dev/null
 echo '=== end'
 `,
   );
@@ -229,5 +232,6 @@ echo '=== end'
   t.match(said('refused'), /the policy here is that of root\nHOST_FORBIDS\nHOST_FORBIDS\nREQUEST_UNKNOWN$/);
   t.equal(said('still asked'), 'yes');
   t.equal(said('approved'), `${word}\n"state": "approved"`);
+  t.match(said('one that lives on'), /the way out of this host is for runs, and keeps no sandbox$/, 'refused by name');
   t.equal(said('rejected'), 'rejected\nstatus 56\nresponse 403\n"state": "approved"\n"state": "rejected"');
 });
