@@ -38,7 +38,8 @@ function parseFilter(text: string): Filter {
   const make = Object.hasOwn(makers, key) ? makers[key] : undefined;
   const known = Object.keys(makers);
   if (make === undefined || equals < 0 || equals === text.length - 1) {
-    throw new CofferdamError('USAGE', `--filter "${printable(text, 80)}" is not KEY=VALUE${didYouMean(key, known)}`, {
+    const what = make === undefined && equals > 0 ? 'names no field' : 'is not KEY=VALUE';
+    throw new CofferdamError('USAGE', `--filter "${printable(text, 80)}" ${what}${didYouMean(key, known)}`, {
       remedy: `use one of: ${known.join(', ')}`,
     });
   }

@@ -33,7 +33,7 @@ test('kinds must all hold; of one kind any; every label', async (t) => {
 test('refuses filters that are none', async (t) => {
   for (const text of ['', 'name', 'name=', '=x', 'status=up', 'constructor=x', 'nme=web', '\u202e=x'])
     t.throws(() => compileFilters([text]), { code: 'USAGE' }, JSON.stringify(text));
-  t.throws(() => compileFilters(['nme=web']), { message: /did you mean "name"/ });
+  t.throws(() => compileFilters(['nme=web']), { message: /names no field; did you mean "name"/ });
 });
 
 test('signals are taken by name, with and without SIG, and by number', async (t) => {
