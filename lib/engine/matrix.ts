@@ -2,10 +2,12 @@
 import { CofferdamError } from '../base/errors.ts';
 import type { Profile } from '../profile/schema.ts';
 import { extraTargets } from './docker/lower.ts';
+import { isGuestKernel } from './guestKernel.ts';
 import { crunMatrix } from './matrix/crun.ts';
 import { dockerMatrix } from './matrix/docker.ts';
 import { nerdctlMatrix } from './matrix/nerdctl.ts';
 import { podmanMatrix } from './matrix/podman.ts';
+import { podmanRunscMatrix } from './matrix/podmanRunsc.ts';
 import { type Cell, type EngineMatrix, fields, properties, type RowName } from './matrix/row.ts';
 import { runscMatrix } from './matrix/runsc.ts';
 import type { Asking } from './types.ts';
@@ -17,6 +19,7 @@ export const matrices = {
   nerdctl: nerdctlMatrix,
   docker: dockerMatrix,
   runsc: runscMatrix,
+  'podman+runsc': podmanRunscMatrix,
 } as const satisfies Record<string, EngineMatrix>;
 
 export type MatrixName = keyof typeof matrices;
@@ -60,7 +63,7 @@ export function refuseImpossible(name: MatrixName, profile: Profile, asking: Ask
   if (found === undefined) return;
   const all = Object.keys(matrices) as MatrixName[];
   // Nobody is sent to gVisor for what it does not isolate, nor away from it to crun under that name.
-  const able = all.filter((other) => other !== 'runsc' && findRefusal(other, profile, asking) === undefined);
+  const able = all.filter((other) => !isGuestKernel(other) && findRefusal(other, profile, asking) === undefined);
   throw engineCannot(name, found.field, found.why, able);
 }
 

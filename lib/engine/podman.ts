@@ -20,7 +20,8 @@ export function parsePodmanVersion(text: string): [number, number, number] | und
   return match === null ? undefined : [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
 }
 
-async function probe(): Promise<EngineProbe> {
+/** The client alone: its path, and its version as text. Throws ENGINE_MISSING. */
+export async function probeClient(): Promise<{ readonly path: string; readonly version: string }> {
   const path = findTool('podman');
   const remedy = 'apt-get install podman, or use --engine crun';
   if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'podman is not installed', { remedy });
@@ -34,9 +35,14 @@ async function probe(): Promise<EngineProbe> {
   if (major < 4 || (major === 4 && minor < 3)) {
     throw new CofferdamError('ENGINE_MISSING', `${path} is ${version.join('.')}; 4.3 or newer is needed`, { remedy });
   }
+  return { path, version: version.join('.') };
+}
+
+async function probe(): Promise<EngineProbe> {
+  const { path, version } = await probeClient();
   // podman leaves the container to a runtime, and we name it: what is wrong with crun is wrong here too.
   const crun = await crunEngine.probe();
-  return { path, version: `${version.join('.')}+crun.${crun.version}`, weaknesses: crun.weaknesses };
+  return { path, version: `${version}+crun.${crun.version}`, weaknesses: crun.weaknesses };
 }
 
 const cannot = (field: string, why: string) => engineCannot('podman', field, why, ['crun']);
@@ -82,7 +88,10 @@ function command({ spec, probe: found, planDirectory }: EngineInput): EngineComm
     files: {
       'podman-outside': renderOutside(script),
       'podman-inside': renderInside({ ...script, ...lowered }),
-      'containers.conf': renderContainersConf(tools),
+      'containers.conf': renderContainersConf({
+        conmon: tools.conmon,
+        runtimes: { crun: tools.crun, [terminalRuntime]: `/tmp/plan/${terminalRuntime}` },
+      }),
       'storage.conf': renderStorageConf(),
       'seccomp.json': `${JSON.stringify(engineSeccomp(spec.linux.seccomp), null, 1)}\n`,
     },

@@ -6,7 +6,7 @@ import { findRefusal } from './matrix.ts';
 import { adaptSpec } from './runsc/adapt.ts';
 import { runscLife } from './runsc/enter.ts';
 import { findPlatform, flagsOf } from './runsc/platform.ts';
-import { passed, renderInside, renderOutside } from './runsc/script.ts';
+import { passed, renderInside, renderOutside, type ScriptInput, type Start } from './runsc/script.ts';
 import { findTool, requireTool } from './tools.ts';
 import type { Asking, Engine, EngineCommand, EngineInput, EngineProbe } from './types.ts';
 import { type ShellWord, variable } from './words.ts';
@@ -20,7 +20,7 @@ export function parseRunscDate(text: string): string | undefined {
 
 const oldest = '20221219';
 
-async function probe(): Promise<EngineProbe> {
+export async function probeRunsc(): Promise<EngineProbe> {
   const path = findTool('runsc');
   if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'runsc is not installed', { remedy });
   const { stdout } = await runTool(path, ['--version'], { timeoutMs: 10_000 });
@@ -54,8 +54,13 @@ function refuse(profile: Profile, asking: Asking): void {
   if (found !== undefined) throw cannot(found.field, found.why);
 }
 
-function command({ spec, profile, probe: found, planDirectory, helpers }: EngineInput): EngineCommand {
-  const [date = '', platform = ''] = found.version.split('+');
+/** `start` says who starts runsc in its namespaces, where that is not the first process of them; `version` is runsc's own. */
+export function runscCommand(
+  { spec, profile, probe: found, planDirectory, helpers }: EngineInput,
+  version: string,
+  start?: (script: ScriptInput) => Start,
+): EngineCommand {
+  const [date = '', platform = ''] = version.split('+');
   const tools = {
     runsc: found.path,
     sh: requireTool('sh', 'dash'),
@@ -91,9 +96,15 @@ function command({ spec, profile, probe: found, planDirectory, helpers }: Engine
     appendsArguments: false,
     env: [],
     words: [...words, ...passed.map((name): ShellWord => [variable(name)])],
-    files: { 'runsc-outside': renderOutside(script), 'runsc-inside': renderInside(script) },
+    files: { 'runsc-outside': renderOutside(script), 'runsc-inside': renderInside(script, start?.(script)) },
   };
 }
 
 /** `isolation: gvisor` of the default engine; no `engine:` of its own. */
-export const runscEngine: Engine = { name: 'runsc', probe, refuse, command, life: runscLife };
+export const runscEngine: Engine = {
+  name: 'runsc',
+  probe: probeRunsc,
+  refuse,
+  command: (input) => runscCommand(input, input.probe.version),
+  life: runscLife,
+};

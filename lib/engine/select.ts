@@ -1,8 +1,9 @@
-// Owns the list of engines, and finding one by its name. Each is loaded when it is asked for: the five are sixty files.
+// Owns the list of engines, and finding one by its name. Each is loaded when it is asked for: the six are sixty files.
 import { CofferdamError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { printable } from '../base/printable.ts';
 import type { Profile } from '../profile/schema.ts';
+import { isGuestKernel } from './guestKernel.ts';
 import type { Engine, EngineName, EngineSettings } from './types.ts';
 
 type Loader = (settings: EngineSettings | undefined) => Promise<Engine>;
@@ -18,10 +19,11 @@ const loaders: Readonly<Record<EngineName, Loader>> = {
   nerdctl: async (settings) => (await import('./nerdctl.ts')).nerdctlEngine(settings ?? (await usualSettings())),
   docker: async (settings) => (await import('./docker.ts')).dockerEngine(settings ?? (await usualSettings())),
   runsc: async () => (await import('./runsc.ts')).runscEngine,
+  'podman+runsc': async () => (await import('./podmanRunsc.ts')).podmanRunscEngine,
 };
 
 /** Best first. */
-export const engineNames: readonly EngineName[] = ['crun', 'podman', 'nerdctl', 'docker', 'runsc'];
+export const engineNames: readonly EngineName[] = ['crun', 'podman', 'nerdctl', 'docker', 'runsc', 'podman+runsc'];
 
 /** All of them, best first. */
 export async function listEngines(settings: EngineSettings): Promise<readonly Engine[]> {
@@ -47,7 +49,7 @@ export async function selectEngine(name: string, settings?: EngineSettings): Pro
 /** The first that answers. Throws what is wrong with the first, when none does. */
 async function findBest(settings: EngineSettings): Promise<Engine> {
   let first: unknown;
-  for (const name of engineNames.filter((one) => one !== 'runsc')) {
+  for (const name of engineNames.filter((one) => !isGuestKernel(one))) {
     const engine = await loaders[name](settings);
     try {
       await engine.probe();
@@ -60,7 +62,7 @@ async function findBest(settings: EngineSettings): Promise<Engine> {
 }
 
 /**
- * The engine that gives a sandbox its isolation. gVisor takes the place of crun, which runs bundles of ours as runsc does.
+ * The engine that gives a sandbox its isolation. gVisor takes the place of crun, which runs bundles of ours as runsc does, and is podman's runtime.
  * Throws ENGINE_UNKNOWN, and ENGINE_CANNOT for an engine that cannot do it.
  */
 export async function selectIsolating(
@@ -71,9 +73,10 @@ export async function selectIsolating(
   const selected = await selectEngine(engine, settings);
   if (isolation === 'process') return selected;
   if (selected.name === 'crun') return selectEngine('runsc', settings);
+  if (selected.name === 'podman') return selectEngine('podman+runsc', settings);
   throw new CofferdamError(
     'ENGINE_CANNOT',
-    `${engine} cannot enforce isolation: gvisor; limits and filter of runsc are proven where it takes crun's place`,
+    `${engine} cannot enforce isolation: gvisor; limits and filter of runsc are proven where it takes crun's place, and below podman`,
     {
       remedy: 'use --engine crun with isolation: gvisor',
     },

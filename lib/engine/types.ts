@@ -6,8 +6,8 @@ import type { OciSpec } from '../spec/types.ts';
 import type { CgroupParents } from './cgroup.ts';
 import type { CommandWord, ShellWord } from './words.ts';
 
-/** runsc stands in crun's place where a profile asks for gVisor (select.ts). */
-export type EngineName = 'crun' | 'podman' | 'nerdctl' | 'docker' | 'runsc';
+/** Where a profile asks for gVisor, runsc stands in crun's place, and podman is given it (select.ts). */
+export type EngineName = 'crun' | 'podman' | 'nerdctl' | 'docker' | 'runsc' | 'podman+runsc';
 
 /** Where the daemons of engines are: of the host's configuration. */
 export type EngineSettings = HostConfig['engines'];

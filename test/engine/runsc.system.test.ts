@@ -224,8 +224,8 @@ tap.test('refuses limits that the sentry alone would use up, naming them', async
 
 tap.test('refuses gVisor by way of an engine that cannot do it, and a flag that loosens', async (t) => {
   const scene = sceneOf('plain user');
-  const podman = await scene.run([...gvisor, '--engine', 'podman', '--', 'true']);
-  t.match(podman.stderr, /podman cannot enforce isolation: gvisor/);
+  const nerdctl = await scene.run([...gvisor, '--engine', 'nerdctl', '--', 'true']);
+  t.match(nerdctl.stderr, /nerdctl cannot enforce isolation: gvisor/);
   const profile = scene.write('strong.yaml', 'extends: base-tools\nisolation: gvisor\n');
   const loose = await scene.run(['--profile', profile, '--isolation', 'process', '--', 'true']);
   t.equal(loose.status, 2);

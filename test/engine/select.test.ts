@@ -7,7 +7,7 @@ const { engines: settings } = hostConfigSchema.parse({});
 test('engines are found by name, best first', async (t) => {
   t.same(
     (await listEngines(settings)).map(({ name }) => name),
-    ['crun', 'podman', 'nerdctl', 'docker', 'runsc'],
+    ['crun', 'podman', 'nerdctl', 'docker', 'runsc', 'podman+runsc'],
   );
   t.equal((await selectEngine('podman')).name, 'podman');
   t.equal((await selectEngine('docker')).name, 'docker');
@@ -24,6 +24,7 @@ test('refuses an unknown engine with the nearest name', async (t) => {
 });
 
 test('refuses gVisor on an engine that cannot give it', async (t) => {
-  for (const engine of ['podman', 'nerdctl', 'docker'] as const)
+  t.equal((await selectIsolating({ engine: 'podman', isolation: 'gvisor' }, settings)).name, 'podman+runsc');
+  for (const engine of ['nerdctl', 'docker'] as const)
     await t.rejects(selectIsolating({ engine, isolation: 'gvisor' }, settings), { code: 'ENGINE_CANNOT' });
 });

@@ -89,9 +89,10 @@ and has read back from the kernel that user, maps, capabilities, filter, namespa
 
 ## runsc
 
-\`isolation: gvisor\` with the engine crun. A sandbox that lives on is created, executed into, copied from, paused and ended as on crun,
+\`isolation: gvisor\`, with the engine crun (*runsc*) or podman (*podman+runsc*). With crun a sandbox that lives on is created, executed into, copied from, paused and ended as on crun,
 with \`--pids 512\` or more; \`exec\` gives no terminal. What is executed bears a supplementary group of its own, by which it is ended as
-a whole. With podman it is refused: see docs/decisions/0021-gvisor-life.md.
+a whole. With podman it is one command: its monitor keeps what runsc runs, from our bundle, in our namespaces; \`create\` is refused
+([0036](decisions/0036-gvisor-below-podman.md)).
 
 Every cell that says *yes* or *part* is shown on the real engine by \`test/engine/matrix-cells.system.test.ts\`: by an act, or by checks of
 \`sandbox verify\`.

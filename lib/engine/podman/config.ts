@@ -1,15 +1,17 @@
 // Owns podman's configuration for our runs. Complete, so that nothing of the host's or the user's own adds a device, a
 // mount, a variable or a hook (containers.conf(5): CONTAINERS_CONF replaces all other files).
 
-import { terminalRuntime } from './script.ts';
-
-export interface ConfiguredTools {
-  readonly crun: string;
+export interface Configured {
+  /** Absolute path. */
   readonly conmon: string;
+  /** Name → absolute path of the file that podman starts; the first is the one that it takes unless told. */
+  readonly runtimes: Readonly<Record<string, string>>;
 }
 
 /** containers.conf. */
-export function renderContainersConf({ crun, conmon }: ConfiguredTools): string {
+export function renderContainersConf({ conmon, runtimes }: Configured): string {
+  const names = Object.keys(runtimes);
+  const listed = names.map((name) => `"${name}"`).join(', ');
   return `# Cofferdam: nothing of the host's own containers.conf applies to a sandbox.
 [containers]
 annotations = []
@@ -40,15 +42,16 @@ events_logger = "none"
 hooks_dir = []
 # Locks in the run's own folder instead of one shared memory segment for all runs of the user.
 lock_type = "file"
-runtime = "crun"
+runtime = "${names[0]}"
 
 # Those that leave control groups alone when told to. It reads the first name, whatever its manual says (4.3); newer ones the second.
-runtime_supports_nocgroup = ["crun", "${terminalRuntime}"]
-runtime_supports_nocgroups = ["crun", "${terminalRuntime}"]
+runtime_supports_nocgroup = [${listed}]
+runtime_supports_nocgroups = [${listed}]
 
 [engine.runtimes]
-crun = ["${crun}"]
-${terminalRuntime} = ["/tmp/plan/${terminalRuntime}"]
+${Object.entries(runtimes)
+  .map(([name, path]) => `${name} = ["${path}"]`)
+  .join('\n')}
 
 [network]
 `;

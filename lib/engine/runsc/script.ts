@@ -121,12 +121,43 @@ exit "$status"
 `;
 }
 
-/** Run as the first process of the namespaces. Pure. */
-export function renderInside({ tools, platform, flags, filter, connects }: ScriptInput): string {
-  const common = [
-    `--root "$own/state" --rootless="$rootless" --platform ${quoteLiteral(platform)}`,
+/** How the first process starts the sandbox. */
+export interface Start {
+  /** Shell text: what is made ready, where nothing of the host is open any more but log and streams. */
+  readonly before: string;
+  /** Shell text: a command over one or more lines, without its streams. */
+  readonly command: string;
+  /** Shell text that looks at `status`, the command's. */
+  readonly after: string;
+}
+
+/** runsc with what all its commands need, where `own` and `rootless` are set. */
+export function runscWords({ tools, platform, flags }: Pick<ScriptInput, 'tools' | 'platform' | 'flags'>): string {
+  return [
+    `${tools.runsc} --root "$own/state" --rootless="$rootless" --platform ${quoteLiteral(platform)}`,
     ...flags.map(quoteLiteral),
-  ];
+  ].join(' ');
+}
+
+/** Flags that say what a sandbox may do: of the command that makes one. */
+export function boundaryFlags({ connects }: Pick<ScriptInput, 'connects'>): string {
+  return `--network none --oci-seccomp --overlay2 none --host-uds ${connects ? 'open' : 'none'} --host-fifo none --ignore-cgroups`;
+}
+
+/** runsc as it is: whose end is the sandbox's. */
+function startItself(input: ScriptInput): Start {
+  return {
+    before: '',
+    command: `${runscWords(input)} \\
+	${boundaryFlags(input)} --log-fd 5 --log-format json \\
+	--panic-log "$own/panic" run --bundle "$own" "$id"`,
+    after: '',
+  };
+}
+
+/** Run as the first process of the namespaces. Pure. */
+export function renderInside(input: ScriptInput, start: Start = startItself(input)): string {
+  const { tools, filter, connects } = input;
   return `#!/bin/sh
 # Becomes the root that runsc is run by, with a bundle and a state that end with these namespaces.
 set -eu
@@ -152,17 +183,15 @@ ${tools.chmod} 0444 "$tools/filter"
 ${tools.mount} -t proc -o nosuid,nodev,noexec proc /proc
 # shellcheck disable=SC2317 # called by the trap
 runsc() {
-	${tools.runsc} ${common.join(' ')} "$@"
+	${runscWords(input)} "$@"
 }
 # Without a terminal runsc passes no signal on: our init hands it to the program.
 trap 'runsc kill "$id" TERM >/dev/null 2>&1 || :' TERM
 exec 3<&0 4<&- 6<&-
-echo >&9
+${start.before}echo >&9
 exec 9>&-
 # Its network is none but lo, ${connects ? 'host sockets are those that it finds in its mounts, fifos none' : 'its host sockets and fifos are none'}, and the filter of the spec is loaded.
-${tools.runsc} ${common.join(' ')} \\
-	--network none --oci-seccomp --overlay2 none --host-uds ${connects ? 'open' : 'none'} --host-fifo none --ignore-cgroups --log-fd 5 --log-format json \\
-	--panic-log "$own/panic" run --bundle "$own" "$id" <&3 3<&- &
+${start.command} <&3 3<&- &
 child=$!
 exec 3<&-
 ${renderWait('child')}
@@ -171,6 +200,6 @@ if [ -s "$own/panic" ]; then
 	printf '%s\\n' '{"level":"error","msg":"gVisor'"'"'s kernel broke down, as it does when limits.pids leaves it no thread"}' >&5
 	status=125
 fi
-exit "$status"
+${start.after}exit "$status"
 `;
 }

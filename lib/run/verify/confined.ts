@@ -4,6 +4,7 @@ import { CofferdamError } from '../../base/errors.ts';
 import { newRunId } from '../../base/ids.ts';
 import { printable } from '../../base/printable.ts';
 import { locateCgroups } from '../../engine/cgroupPlace.ts';
+import { isGuestKernel } from '../../engine/guestKernel.ts';
 import { copyOwner } from '../copy.ts';
 import { type Invoked, invokePlan } from '../invoke.ts';
 import { placeWorkspace } from '../placeWorkspace.ts';
@@ -66,7 +67,7 @@ async function watch(
   const { id, profile } = expected;
   const folder = writableFolder(profile.workspace.mode);
   const file = join(folder, 'cofferdam-probe');
-  const isGuest = expected.engine === 'runsc';
+  const isGuest = isGuestKernel(expected.engine);
   const ending = new AbortController();
   let said = '';
   const signal = AbortSignal.any([host.signal, ending.signal]);

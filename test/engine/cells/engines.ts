@@ -65,6 +65,11 @@ export const entries: Readonly<Record<MatrixName, Entry>> = {
     },
   },
   runsc: { needs: 'runsc', chosen: ['--isolation', 'gvisor'], open: asPlainUser },
+  'podman+runsc': {
+    needs: 'podman',
+    chosen: ['--engine', 'podman', '--isolation', 'gvisor'],
+    open: asPlainUser,
+  },
 };
 
 // Gone with the process: nobody else sees this configuration.

@@ -73,7 +73,7 @@ test('the scripts pass shellcheck and shfmt', async (t) => {
 });
 
 test('the configuration names our runtime, and nothing that a host would add', async (t) => {
-  const text = renderContainersConf(tools);
+  const text = renderContainersConf({ conmon: tools.conmon, runtimes: { crun: tools.crun, other: '/tmp/plan/other' } });
   t.match(text, 'crun = ["/usr/bin/crun"]');
   for (const line of [
     'devices = []',

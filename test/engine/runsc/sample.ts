@@ -54,6 +54,8 @@ export const sampleScript: ScriptInput = {
   user: { uid: 65532, gid: 65532 },
 };
 
+export const sampleMonitor = { podman: '/usr/bin/podman', conmon: '/usr/bin/conmon' };
+
 const enterNames = ['runsc', 'sh', 'nsenter', 'setsid', 'mkfifo', 'cat', 'rm'] as const;
 
 export const sampleEnter: EnterInput = {

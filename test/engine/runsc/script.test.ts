@@ -4,15 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { runTool } from '../../../lib/base/exec.ts';
+import { podmanStart, renderRunscRuntime } from '../../../lib/engine/podman/gvisor.ts';
 import { renderEnter, renderWatch } from '../../../lib/engine/runsc/enterScript.ts';
 import { renderInside, renderOutside } from '../../../lib/engine/runsc/script.ts';
 import { matchGolden } from '../../golden.ts';
-import { sampleEnter, sampleScript } from './sample.ts';
+import { sampleEnter, sampleMonitor, sampleScript } from './sample.ts';
 
 const texts: Readonly<Record<string, string>> = {
   'outside.sh': renderOutside(sampleScript),
   'outside-nobody.sh': renderOutside({ ...sampleScript, user: { uid: 65534, gid: 65534 } }),
   'inside.sh': renderInside(sampleScript),
+  'inside-podman.sh': renderInside(sampleScript, podmanStart(sampleScript, sampleMonitor)),
+  'podman-runtime.sh': renderRunscRuntime(sampleScript),
   'enter.sh': renderEnter(sampleEnter),
   'watch.sh': renderWatch(sampleEnter),
 };
@@ -34,7 +37,7 @@ test('the scripts pass shellcheck and shfmt', async (t) => {
 });
 
 test('host sockets and fifos, the network and the overlay are said in so many words', async (t) => {
-  const inside = renderInside(sampleScript);
-  for (const words of ['--network none', '--oci-seccomp', '--overlay2 none', '--host-uds none', '--host-fifo none'])
-    t.match(inside, words);
+  for (const text of [renderInside(sampleScript), renderRunscRuntime(sampleScript)])
+    for (const words of ['--network none', '--oci-seccomp', '--overlay2 none', '--host-uds none', '--host-fifo none'])
+      t.match(text, words);
 });

@@ -52,10 +52,11 @@ tap.test('a guest makes no socket of the host, and finds none but its own', asyn
     const ended = await way.sandbox('run', '--json', ...chosen, '--network', 'proxy', '-p', 'python-tools', ...words);
     return JSON.parse(ended.stdout) as JsonResult;
   };
-  const out = join(way.scene.home, 'out');
-  const { stdout, stderr, artifactsRefused } = await result(
-    ...['--workspace', `${way.workspace}:copy`, '--artifacts', out, '--', 'python3', '/workspace/sockets.py'],
-  );
+  const attempt = (out: string) => [
+    ...['--workspace', `${way.workspace}:copy`, '--artifacts', join(way.scene.home, out)],
+    ...['--', 'python3', '/workspace/sockets.py'],
+  ];
+  const { stdout, stderr, artifactsRefused } = await result(...attempt('out'));
   // The sentry makes them in its own memory, wherever that is said to be.
   const made = ['/tmp', '/workspace', '/artifacts'].flatMap((folder) => [
     `${folder} bind made`,
@@ -68,6 +69,8 @@ tap.test('a guest makes no socket of the host, and finds none but its own', asyn
     ['link'],
     'a socket on the host would be refused, too',
   );
+  const below = await result('--engine', 'podman', ...attempt('below'));
+  t.equal(below.stdout, stdout, `the same where podman's monitor keeps it: ${JSON.stringify(below)}`);
 });
 
 tap.test('refuses a way out together with a folder of the host that can be written to', async (t) => {
