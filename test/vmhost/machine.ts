@@ -7,6 +7,9 @@ import { hostDisks, payloadDisk } from './disks.ts';
 
 const images = ['base-tools', 'python-tools'];
 
+/** Built by .ci/install-nerdctl. */
+const nerdctl = '/var/cache/cofferdam-tests/nerdctl-v2.2.1';
+
 /** What the guest reports: one line of JSON each, see guest/. */
 export interface Report {
   readonly who: string;
@@ -34,7 +37,7 @@ function machineArguments({ kernel, root, payload, said, word }: Boot): string[]
     `file=${file},format=raw,if=none,id=${id},${mode}`,
   ];
   return [
-    ...['-accel', 'tcg,thread=multi', '-M', 'q35', '-cpu', 'max', '-smp', '2', '-m', '2048'],
+    ...['-accel', 'tcg,thread=multi', '-M', 'q35', '-cpu', 'max', '-smp', '2', '-m', '2560'],
     ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-kernel', kernel],
     ...[
       '-append',
@@ -78,14 +81,15 @@ async function boot(wish: Boot): Promise<Report[]> {
 
 /**
  * Boots, lets the guest do its work, turns the machine off and boots it again; gives the reports of both. Throws with the
- * console's end when it did not come to its end. `part` is which of the guest's cases: `all` of sandboxes, or `egress`.
+ * console's end when it did not come to its end. `part` is which of the guest's cases: `all` of sandboxes, `egress`, or `engines`, which
+ * is not booted again.
  */
 export async function runGuest(env: Readonly<Record<string, string>>, cache: string, part = 'all'): Promise<Report[]> {
   const disks = await hostDisks(cache, env);
   const { kernel } = disks;
   const work = mkdtempSync(join(tmpdir(), 'cofferdam-vmhost-'));
   try {
-    const payload = await payloadDisk(work, images);
+    const payload = await payloadDisk(work, images, part === 'engines' ? { nerdctl } : undefined);
     const root = join(work, 'root.ext4');
     await runTool('cp', ['--reflink=auto', '--sparse=always', disks.root, root]);
     const first = {
@@ -97,6 +101,7 @@ export async function runGuest(env: Readonly<Record<string, string>>, cache: str
       seconds: 2400,
     };
     const reports = await boot(first);
+    if (part === 'engines') return reports;
     const again = {
       ...first,
       said: join(work, 'again'),

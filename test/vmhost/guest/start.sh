@@ -40,6 +40,11 @@ if grep -q cofferdam.part=egress /proc/cmdline; then
 	report end egress
 	exit
 fi
+if grep -q cofferdam.part=engines /proc/cmdline; then
+	sh /opt/guest/engines.sh
+	report end engines
+	exit
+fi
 $node $main root &
 systemd-run --quiet --wait --pipe --collect --unit=worker --uid=worker --property='Delegate=cpu memory pids' \
 	--property=OOMPolicy=continue --setenv=HOME=/home/worker $node $main service &
