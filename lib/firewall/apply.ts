@@ -14,7 +14,7 @@ import {
   writeScript,
 } from './record.ts';
 import { removalScript } from './render.ts';
-import { findDrift, isSame } from './state.ts';
+import { findDrift, haveSameParts, isSame } from './state.ts';
 import { goBackNow, startTimer } from './wayback.ts';
 
 export interface ApplyOptions {
@@ -50,10 +50,10 @@ function refusePending(places: FirewallPlaces, now: number): void {
 }
 
 // Back to what we applied; else to what somebody made of our table; else to none.
-async function writeWayBack(places: FirewallPlaces): Promise<void> {
+async function writeWayBack(places: FirewallPlaces, inPlace: boolean): Promise<void> {
   const before = readScript(places.applied);
   const dump = before === undefined ? await dumpTable() : undefined;
-  const wayBack = before ?? (dump === undefined ? removalScript : `${removalScript}${dump}`);
+  const wayBack = before !== undefined && inPlace ? before : `${removalScript}${before ?? dump ?? ''}`;
   // A way back that does not load is found out now, not when it is needed.
   await checkScript(wayBack);
   writeScript(places.wayBack, wayBack);
@@ -78,17 +78,21 @@ export async function applyFirewall({ places, script, confirmMs, now }: ApplyOpt
   return underLock(places, async () => {
     refusePending(places, now());
     const wanted = await learnState(script);
-    if (isSame(wanted, await readLive())) {
+    const live = await readLive();
+    if (isSame(wanted, live)) {
       if (readScript(places.applied) !== script) writeScript(places.applied, script);
       return { changed: false, pending: undefined };
     }
-    await checkScript(script);
-    await writeWayBack(places);
+    // A table with other parts, of another version or somebody's, is made anew; any other is refilled without a gap.
+    const inPlace = live.length === 0 || haveSameParts(wanted, live);
+    const change = inPlace ? script : `${removalScript}${script}`;
+    await checkScript(change);
+    await writeWayBack(places, inPlace);
     const pending = confirmMs === undefined ? undefined : writePending(places, now() + confirmMs);
     try {
       // The timer runs before the change: from here on nothing that happens to us leaves a locked host.
       if (pending !== undefined) await startTimer(places, pending, confirmMs ?? 0);
-      await loadAndCompare(script, wanted);
+      await loadAndCompare(change, wanted);
       writeScript(places.applied, script);
     } catch (cause) {
       await goBackNow(places);

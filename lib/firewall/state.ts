@@ -80,3 +80,9 @@ export function readCounters(json: string): ReadonlyMap<string, number> {
   const counters = Array.isArray(objects) ? objects.map((one) => fieldsOf(one)['counter']).filter(Boolean) : [];
   return new Map(counters.map(fieldsOf).map(({ name, packets }) => [String(name), Number(packets)]));
 }
+
+/** Whether two tables have the same sets, chains and counters, whatever stands in them: one can be made the other in place. */
+export function haveSameParts(one: TableState, other: TableState): boolean {
+  const parts = (state: TableState) => state.filter((line) => !/^(element|rule) /.test(line)).sort();
+  return isSame(parts(one), parts(other));
+}

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Test, test } from 'tap';
-import { renderNftables } from '../../lib/firewall/render.ts';
+import { removalScript, renderNftables } from '../../lib/firewall/render.ts';
+import { readCounters } from '../../lib/firewall/state.ts';
 import { load, populate } from './services.ts';
 import { addresses, makeWorld, sampleModel, staticRules, uids, type World } from './world.ts';
 
@@ -52,6 +53,22 @@ test('tightening cuts what is under way', async (t) => {
   load(world, { ...sampleModel, privateNetworks: [] });
   say('go');
   t.strictSame((await lines.next()).value, 'cut');
+});
+
+test('a change refills the table that stands: one made anew would leave a gap between the two', async (t) => {
+  const world = makeWorld(t);
+  await populate(world);
+  const counted = () =>
+    readCounters(world.host(['/usr/sbin/nft', '-j', 'list', 'table', 'inet', 'cofferdam'])).get('sandbox_refused');
+  load(world, sampleModel);
+  world.probe([{ uid: uids.sandbox, proto: 'tcp', address: addresses.public4, port: 443 }]);
+  const before = counted();
+  t.ok((before ?? 0) > 0);
+  load(world, { ...sampleModel, mode: 'strict', outPorts: [8443] });
+  t.equal(counted(), before, 'what it had counted stands');
+  world.host(['/usr/sbin/nft', '-f', '-'], removalScript);
+  load(world, sampleModel);
+  t.equal(counted(), 0, 'control: made anew it counts from the beginning');
 });
 
 test('twenty rebuilds under load lose no allowed connection and pass no forbidden one', async (t) => {
