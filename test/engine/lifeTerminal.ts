@@ -13,7 +13,7 @@ const ctrlC = '\u0003';
 const manners = (named: string) => `
 ${named}; stty size; echo "TERM $TERM"; test -t 0 && test -t 1 && test -t 2 && echo all
 trap 'echo interrupted' INT; trap 'echo resized' WINCH
-echo ready1; read line; echo "got <$line>"
+echo ready1; until read line; do :; done; echo "got <$line>"
 echo ready2; until [ "$(stty size)" = '44 88' ]; do sleep 0.1; done; stty size
 (trap - INT; echo ready3; exec sleep 300); echo "after $?"
 exit 9`;

@@ -114,11 +114,11 @@ test('gc removes a container that was made and never started, and no other', asy
 });
 
 test('nothing is kept of containers that have ended', async (t) => {
-  const fifos = existsSync('/run/containerd/fifo') ? readdirSync('/run/containerd/fifo') : [];
-  t.same(
-    fifos.filter((name) => !before.includes(name)),
-    [],
-  );
+  const folder = '/run/containerd/fifo';
+  const fifos = existsSync(folder) ? readdirSync(folder) : [];
+  // The folder is everybody's: another test's containers may stand there for a while.
+  const others = fifos.filter((name) => !before.includes(name));
+  t.ok(await until(() => others.every((name) => !existsSync(join(folder, name)))), others.join(' '));
   t.same(readdirSync(containerd.containers), []);
   t.equal(await containerd.nerdctl('ps', '--all', '--quiet'), '');
   t.ok(await until(() => findProcesses(containerd.socket).every(({ pid }) => pid === containerd.daemon.pid)));

@@ -33,7 +33,7 @@ for (const [name, way] of Object.entries(ways)) {
     const script = `
 stty size; tty; echo "TERM $TERM"; test -t 0 && test -t 1 && test -t 2 && echo all; : </dev/tty && echo controlling
 trap 'echo interrupted' INT; trap 'stty size' WINCH
-echo ready1; read line; echo "got <$line>"
+echo ready1; until read line; do :; done; echo "got <$line>"
 echo ready2; while :; do sleep 0.1; read -t 0 2>/dev/null; [ "$(stty size)" = '44 88' ] && break; done
 (trap - INT; echo ready3; exec sleep 300); echo "after $?"
 exit 9`;

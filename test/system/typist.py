@@ -11,6 +11,7 @@ before = termios.tcgetattr(master)
 seen, begin = b"", 0
 end = time.monotonic() + 60
 status = None
+closed = False
 while time.monotonic() < end:
     if steps and steps[0]["see"].encode() in seen[begin:]:
         step = steps.pop(0)
@@ -26,7 +27,10 @@ while time.monotonic() < end:
         try:
             seen += os.read(master, 65536)
         except OSError:
-            break
+            # The kernel may tell of the end before it hands over what was written last; the second time nothing is left.
+            if closed:
+                break
+            closed = True
         continue
     if status is None:
         done, found = os.waitpid(child, os.WNOHANG)

@@ -63,16 +63,23 @@ static bool wait_readable(struct relay *relay)
 	return true;
 }
 
-/* Reads once, blocking. Returns 0 at the end: end of file, failure, or nothing more after `finish`. */
+/*
+ * Reads once, blocking. Returns 0 at the end: end of file, failure, or nothing more after `finish`. A terminal whose other side was
+ * closed may say so (EIO) before it hands over what was written last: the kernel looks for input first, and for the end second.
+ */
 static size_t read_some(struct relay *relay, unsigned char *buffer, size_t room)
 {
-	for (;;) {
+	for (bool closed = false;;) {
 		const ssize_t got = read(relay->from, buffer, room);
 
 		if (got > 0) {
 			atomic_fetch_add(&relay->produced, (uint64_t)got);
 			atomic_store(&relay->active_ms, monotonic_ms());
 			return (size_t)got;
+		}
+		if (got < 0 && errno == EIO && !closed) {
+			closed = true;
+			continue;
 		}
 		if (got == 0 || (errno != EINTR && errno != EAGAIN))
 			return 0;
@@ -206,8 +213,13 @@ struct pollfd await_relay(const struct relay *relay)
 
 void begin_relay(struct relay *relay, short revents)
 {
+	struct pollfd again = await_relay(relay);
+
 	if (relay->begun || revents == 0)
 		return;
+	/* The last byte and the end may both come while the kernel answers: behind the end the next answer is right. */
+	if ((revents & POLLIN) == 0 && poll(&again, 1, 0) > 0)
+		revents |= again.revents;
 	relay->begun = true;
 	if ((revents & POLLIN) != 0 && start_thread(run_relay, relay))
 		return;
