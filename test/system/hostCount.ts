@@ -75,7 +75,7 @@ export function isReceipt({ prefix }: LoneHost, line: string): boolean {
 }
 
 /** Waits for the processes of a killed run to be gone; gives those that are not. `seconds` is for a busy machine. */
-export async function awaitDeath(host: LoneHost, seconds = 10): Promise<Live[]> {
+export async function awaitDeath(host: LoneHost, seconds = 60): Promise<Live[]> {
   await until(() => processesOf(host).length === 0, seconds);
   return processesOf(host);
 }
