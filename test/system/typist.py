@@ -3,11 +3,18 @@
 import fcntl, json, os, pty, select, struct, sys, termios, time
 
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
+looked, go = os.pipe()
 child, master = pty.fork()
 if child == 0:
+    # The mode of before is what it is until the command changes it.
+    os.close(go)
+    os.read(looked, 1)
+    os.close(looked)
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
     os.execv(command[0], command)
 before = termios.tcgetattr(master)
+os.close(go)
+os.close(looked)
 seen, begin = b"", 0
 end = time.monotonic() + 60
 status = None
