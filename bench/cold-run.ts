@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { $ } from 'zx';
 import { compare, report } from './compare.ts';
-import { crunPeer, listPeers } from './peers.ts';
+import { crunPeer, listPeers, removePeers } from './peers.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '6' }, json: { type: 'boolean' } } });
 const rounds = Number(values.rounds);
@@ -27,5 +27,5 @@ try {
   writeFileSync(join(folder, 'done'), '');
 } finally {
   crun.remove();
-  await $`podman unshare rm -rf ${folder}`.quiet();
+  await removePeers(folder);
 }

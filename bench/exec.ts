@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { $ } from 'zx';
 import { compare, report } from './compare.ts';
-import { importPodman, type Peer } from './peers.ts';
+import { importPodman, type Peer, removePeers } from './peers.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '6' }, json: { type: 'boolean' } } });
 const sandbox = join(import.meta.dirname, '../bin/sandbox');
@@ -62,5 +62,5 @@ try {
   await podman.remove();
 } finally {
   await $`${sandbox} rm -f ${name}`.quiet();
-  await $`podman unshare rm -rf ${folder}`.quiet();
+  await removePeers(folder);
 }

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { $ } from 'zx';
 import { createSandbox, run } from '../lib/sdk/index.ts';
 import { median } from './compare.ts';
-import { listPeers } from './peers.ts';
+import { listPeers, removePeers } from './peers.ts';
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '20' } } });
 const runs = Number(values.runs);
@@ -65,5 +65,5 @@ try {
   }
 } finally {
   await live.remove({ force: true });
-  await $`podman unshare rm -rf ${folder}`.quiet();
+  await removePeers(folder);
 }

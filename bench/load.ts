@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { $ } from 'zx';
-import { crunPeer, listPeers, type Peer } from './peers.ts';
+import { crunPeer, listPeers, type Peer, removePeers } from './peers.ts';
 
 const { values } = parseArgs({
   options: { runs: { type: 'string', default: '200' }, live: { type: 'string', default: '1,100,500' } },
@@ -122,5 +122,5 @@ try {
   }
 } finally {
   crun.remove();
-  await $`podman unshare rm -rf ${folder}`.quiet();
+  await removePeers(folder);
 }

@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { $ } from 'zx';
+import { useRuntimeFolder } from './runtimeFolder.ts';
 
 const root = join(import.meta.dirname, '..');
+const runtime = useRuntimeFolder();
 const profile = 'base-tools';
 const srtVersion = '0.0.83';
 const cache = process.env['COFFERDAM_BENCH_CACHE'] ?? join(homedir(), '.cache/cofferdam-bench');
@@ -65,7 +67,7 @@ export async function crunPeer(folder: string): Promise<{ peer: Peer; remove: ()
   const bundle = fillBundle(plan, folder);
   const leaves = plan.inputs.cgroups.folders.map(({ path }) => join(path, `bench-${process.pid}`));
   for (const leaf of leaves) mkdirSync(leaf);
-  const command = `crun --root ${folder}/crun --cgroup-manager=disabled --log ${folder}/log run --no-new-keyring --bundle ${bundle} bench`;
+  const command = `crun --root ${runtime}/bench-crun --cgroup-manager=disabled --log ${folder}/log run --no-new-keyring --bundle ${bundle} bench`;
   const remove = () => {
     for (const leaf of leaves) rmdirSync(leaf);
   };
@@ -74,7 +76,7 @@ export async function crunPeer(folder: string): Promise<{ peer: Peer; remove: ()
 
 /** Imports a rootfs once into a podman storage of its own below `folder` (overlay, not copies), as `cofferdam-bench`; gives the command's first words. */
 export async function importPodman(rootfs: string, folder: string): Promise<string> {
-  const podman = `podman --root ${folder}/podman --runroot ${folder}/podman-run --storage-driver overlay --log-level error`;
+  const podman = `podman --root ${folder}/podman --runroot ${runtime}/bench-podman --storage-driver overlay --log-level error`;
   await $`sh -c ${`tar -C ${rootfs} -c . | ${podman} import - cofferdam-bench`}`.quiet();
   return podman;
 }
@@ -108,4 +110,9 @@ export async function listPeers(folder: string): Promise<Peer[]> {
     },
     { name: 'srt', command: `${await installSrt()} /bin/true`, cgroups: [] },
   ];
+}
+
+/** Takes away what the peers left in `folder` and in the runtime folder. Some of podman's belongs to subordinate ids. */
+export async function removePeers(folder: string): Promise<void> {
+  await $`podman unshare rm -rf ${folder} ${runtime}/bench-crun ${runtime}/bench-podman`.quiet();
 }
