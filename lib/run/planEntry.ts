@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { readTextIfPresent } from '../base/files.ts';
 import type { Paths } from '../base/paths.ts';
-import { type Homes, inputLine } from './planIndex.ts';
+import { type Homes, inputLine, listHomes } from './planIndex.ts';
 
 /** Values of the comments of one kind: `#folder /run/x`. */
 function commentsOf(text: string): (kind: string) => string[] {
@@ -47,7 +47,7 @@ export function findPlanned(file: string, homes: Homes & Pick<Paths, 'install'>,
   const holds =
     // One of a version that wrote none has no such lines at all.
     comments('install')[0] === homes.install &&
-    isDeepStrictEqual(comments('home'), [homes.config, homes.state, homes.run]) &&
+    isDeepStrictEqual(comments('home'), listHomes(homes)) &&
     inputs.every(isUnchanged) &&
     !comments('absent').some((path) => existsSync(path)) &&
     comments('folder').every(isFolder) &&

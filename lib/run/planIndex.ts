@@ -33,6 +33,11 @@ export function indexKey({
 
 export type Homes = Readonly<Pick<Paths, 'config' | 'state' | 'run'>>;
 
+/** In the order in which an entry lists them. */
+export function listHomes({ config, state, run }: Homes): string[] {
+  return [config, state, run];
+}
+
 export interface IndexInputs {
   /** The package: a checkout never executes the plan of another one, which may be older. */
   readonly install: string;
@@ -89,7 +94,7 @@ export function inputLine(path: string): string {
  */
 export function writeIndex(indexFolder: string, key: string, plan: PlanPlace, inputs: IndexInputs): void {
   const { install, homes, uid, files, absent, folders, callers = [] } = inputs;
-  const places = [homes.config, homes.state, homes.run];
+  const places = listHomes(homes);
   const names = [
     plan.directory,
     install,

@@ -28,6 +28,13 @@ for (const [name, model] of Object.entries(models)) {
   });
 }
 
+test('every set that is declared is emptied', (t) => {
+  const named = (pattern: RegExp) => [...staticRules.base.matchAll(pattern)].map(([, name]) => name);
+  t.ok(named(/^\tset (\S+) /gm).length > 20);
+  t.strictSame(named(/^flush set inet cofferdam (\S+)$/gm), named(/^\tset (\S+) /gm));
+  t.end();
+});
+
 test('the order in which a host lists its things is not in the text', (t) => {
   const turned = Object.fromEntries(
     Object.entries(sampleModel).map(([key, value]) => [key, Array.isArray(value) ? value.toReversed() : value]),

@@ -14,13 +14,7 @@ export const needs = [
 // The build takes one to two minutes, the machine three to five, or some times that where others are at work.
 tap.setTimeout(4_000_000);
 
-const cache = process.env['COFFERDAM_TEST_CACHE'] ?? '/var/cache/cofferdam-tests';
-const proxies = Object.fromEntries(
-  Object.entries(process.env).flatMap(([name, value]) =>
-    /_proxy$/i.test(name) && value !== undefined ? [[name, value]] : [],
-  ),
-);
-const reports = readReports(await runGuest(proxies, cache, 'egress'));
+const reports = readReports(await runGuest('egress'));
 const { all, seen } = reports;
 tap.comment(`the last report at ${all.at(-1)?.at} s`);
 

@@ -15,13 +15,7 @@ export const needs = [
 // A bound on whatever machine, not an expectation: the machine takes four minutes on a quiet one.
 tap.setTimeout(3_000_000);
 
-const cache = process.env['COFFERDAM_TEST_CACHE'] ?? '/var/cache/cofferdam-tests';
-const proxies = Object.fromEntries(
-  Object.entries(process.env).flatMap(([name, value]) =>
-    /_proxy$/i.test(name) && value !== undefined ? [[name, value]] : [],
-  ),
-);
-const { all, seen } = readReports(await runGuest(proxies, cache, 'engines'));
+const { all, seen } = readReports(await runGuest('engines'));
 tap.comment(all.map(({ who, what, at }) => `${who}: ${what} at ${at} s`).join(', '));
 
 const runs = '/cofferdam.slice/cofferdam-runs.service';

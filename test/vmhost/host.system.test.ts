@@ -18,13 +18,7 @@ export const needs = [
 // The build takes one to two minutes, the machine three to five, or some times that where others are at work.
 tap.setTimeout(4_000_000);
 
-const cache = process.env['COFFERDAM_TEST_CACHE'] ?? '/var/cache/cofferdam-tests';
-const proxies = Object.fromEntries(
-  Object.entries(process.env).flatMap(([name, value]) =>
-    /_proxy$/i.test(name) && value !== undefined ? [[name, value]] : [],
-  ),
-);
-const reports = readReports(await runGuest(proxies, cache));
+const reports = readReports(await runGuest('all'));
 const { all, seen } = reports;
 const ends = [...new Set(all.map(({ who }) => who))].map((who) => all.findLast((report) => report.who === who));
 tap.comment(ends.map((last) => `${last?.who}: ${last?.what} at ${last?.at} s`).join(', '));

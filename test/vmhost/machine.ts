@@ -7,8 +7,15 @@ import { hostDisks, payloadDisk } from './disks.ts';
 
 const images = ['base-tools', 'python-tools'];
 
+const usualCache = '/var/cache/cofferdam-tests';
+const cache = process.env['COFFERDAM_TEST_CACHE'] ?? usualCache;
 /** Built by .ci/install-nerdctl. */
-const nerdctl = '/var/cache/cofferdam-tests/nerdctl-v2.2.1';
+const nerdctl = join(usualCache, 'nerdctl-v2.2.1');
+const proxies = Object.fromEntries(
+  Object.entries(process.env).flatMap(([name, value]) =>
+    /_proxy$/i.test(name) && value !== undefined ? [[name, value]] : [],
+  ),
+);
 
 /** What the guest reports: one line of JSON each, see guest/. */
 export interface Report {
@@ -84,8 +91,8 @@ async function boot(wish: Boot): Promise<Report[]> {
  * console's end when it did not come to its end. `part` is which of the guest's cases: `all` of sandboxes, `egress`, or `engines`, which
  * is not booted again.
  */
-export async function runGuest(env: Readonly<Record<string, string>>, cache: string, part = 'all'): Promise<Report[]> {
-  const disks = await hostDisks(cache, env);
+export async function runGuest(part: 'all' | 'egress' | 'engines'): Promise<Report[]> {
+  const disks = await hostDisks(cache, proxies);
   const { kernel } = disks;
   const work = mkdtempSync(join(tmpdir(), 'cofferdam-vmhost-'));
   try {

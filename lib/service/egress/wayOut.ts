@@ -88,10 +88,21 @@ async function askDaemon<T extends z.ZodType>({ paths, uid, env }: WayOutCaller,
   }
 }
 
-/** What the daemon names is mounted and, by root, given away: nothing but a folder for a run, where those are. Throws PROXY_FAILED. */
-function checkFolder({ paths, uid }: WayOutCaller, folder: string): void {
+/**
+ * The same for a way. The folder that the daemon names is mounted and, by root, given away: nothing but one for a run, where those are.
+ * Throws PROXY_FAILED.
+ */
+async function askWay<T extends z.ZodType<{ readonly folder: string }>>(
+  caller: WayOutCaller,
+  request: EgressRequest,
+  answer: T,
+) {
+  const { paths, uid } = caller;
+  const asked = await askDaemon(caller, request, answer);
+  const { folder } = asked.opened;
   const around = isSystemEgress(paths, uid) ? callerPlaces(uid).folder : egressFolders(paths).runs;
-  if (dirname(folder) === around && runFolderName.test(basename(folder))) return;
+  if (dirname(folder) === around && runFolderName.test(basename(folder))) return asked;
+  asked.daemon.close();
   throw new CofferdamError('PROXY_FAILED', `the way out is not where ways out are: ${printable(folder, 200)}`);
 }
 
@@ -113,8 +124,7 @@ export async function openWayOut(caller: WayOutCaller, request: WayOutRequest): 
   const { paths, uid } = caller;
   const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
   const asked = { do: 'run', ...askedWay(request) } as const;
-  const { daemon, opened } = await askDaemon(caller, asked, openedSchema);
-  checkFolder(caller, opened.folder);
+  const { daemon, opened } = await askWay(caller, asked, openedSchema);
   return { ...opened, hostFirewall, close: () => endWay(daemon, run) };
 }
 
@@ -128,9 +138,8 @@ export async function leaseWayOut(caller: WayOutCaller, request: WayOutRequest):
   const { paths, uid } = caller;
   const hostFirewall = await requireWall({ places: wallPlaces(paths), uid, clock: readClock });
   const asked = { do: 'lease', ...askedWay(request), hostFirewall } as const;
-  const { daemon, opened } = await askDaemon(caller, asked, leasedSchema);
+  const { daemon, opened } = await askWay(caller, asked, leasedSchema);
   const { folder, hold } = opened;
-  checkFolder(caller, folder);
   return { folder, hold, leave: () => daemon.close(), close: () => endWay(daemon, run) };
 }
 
