@@ -12,7 +12,7 @@ export interface ExecOptions {
   env?: Readonly<Record<string, string>>;
   cwd?: string;
   input?: string | Uint8Array;
-  /** Milliseconds; the child is killed after it. Default 60,000; 0 is no limit. */
+  /** Milliseconds; the child is killed after it. Default 300,000: it guards against hanging, on whatever host; 0 is no limit. */
   timeoutMs?: number;
   /** Bytes kept of each stream; more is an error. Default 16 MiB. */
   maxBytes?: number;
@@ -39,7 +39,7 @@ function childOptions(options: ExecOptions) {
     extendEnv: false,
     reject: false,
     stripFinalNewline: false,
-    timeout: options.timeoutMs ?? 60_000,
+    timeout: options.timeoutMs ?? 300_000,
     maxBuffer: options.maxBytes ?? 16 << 20,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),

@@ -37,7 +37,7 @@ async function probe(): Promise<EngineProbe> {
   const path = findTool('crun');
   const remedy = 'as root: sandbox setup (or: apt-get install crun)';
   if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'crun is not installed', { remedy });
-  const { stdout } = await runTool(path, ['--version'], { timeoutMs: 10_000 });
+  const { stdout } = await runTool(path, ['--version'], { timeoutMs: 60_000 });
   const version = parseCrunVersion(stdout);
   if (version === undefined) throw new CofferdamError('ENGINE_MISSING', `${path} does not say its version`, { remedy });
   if (isBefore(version, [1, 8, 0])) {

@@ -19,7 +19,7 @@ const configShape = open({
   root: open({ path: text }),
 });
 
-const patienceMs = 5000;
+const patienceMs = 60_000;
 
 function gone({ id }: LiveRun): CofferdamError {
   return new CofferdamError('SANDBOX_STATE', `the program of ${id} has ended, or has not begun`);

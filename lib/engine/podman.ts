@@ -27,7 +27,7 @@ export async function probeClient(): Promise<{ readonly path: string; readonly v
   if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'podman is not installed', { remedy });
   // As root of a user namespace: as a plain user it makes folders in HOME and /tmp only to say its version.
   const inside = ['--user', '--map-root-user', path, '--version'];
-  const options = { timeoutMs: 10_000, env: { HOME: '/' } };
+  const options = { timeoutMs: 60_000, env: { HOME: '/' } };
   const { stdout } = await runTool(requireTool('unshare', 'util-linux'), inside, options);
   const version = parsePodmanVersion(stdout);
   if (version === undefined) throw new CofferdamError('ENGINE_MISSING', `${path} does not say its version`, { remedy });

@@ -23,7 +23,7 @@ const oldest = '20221219';
 export async function probeRunsc(): Promise<EngineProbe> {
   const path = findTool('runsc');
   if (path === undefined) throw new CofferdamError('ENGINE_MISSING', 'runsc is not installed', { remedy });
-  const { stdout } = await runTool(path, ['--version'], { timeoutMs: 10_000 });
+  const { stdout } = await runTool(path, ['--version'], { timeoutMs: 60_000 });
   const date = parseRunscDate(stdout);
   if (date === undefined) throw new CofferdamError('ENGINE_MISSING', `${path} does not say its version`, { remedy });
   if (date < oldest)

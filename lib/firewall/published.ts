@@ -15,8 +15,8 @@ const publishedSchema = z.strictObject({
   bootMs: z.number().min(0),
 });
 
-/** Ms after which nobody is taken to watch any more: three looks. */
-export const freshMs = 30_000;
+/** Ms after which nobody is taken to watch any more: looks come every 10 s, later where the processors are taken. */
+export const freshMs = 60_000;
 
 /** Writes the file; everybody may read it, its folder's owner alone may write it. */
 export function publishState(file: string, state: State, { bootId, bootMs }: Clock): void {

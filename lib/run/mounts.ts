@@ -23,6 +23,6 @@ export function findMountsBelow(mountinfo: string, folder: string): string[] {
 export async function unmountBelow(folder: string): Promise<void> {
   const mountinfo = readTextIfPresent('/proc/self/mountinfo', 16 << 20) ?? '';
   for (const point of findMountsBelow(mountinfo, folder)) {
-    await runTool(requireTool('umount', 'mount'), ['--lazy', '--no-canonicalize', '--', point], { timeoutMs: 10_000 });
+    await runTool(requireTool('umount', 'mount'), ['--lazy', '--no-canonicalize', '--', point]);
   }
 }

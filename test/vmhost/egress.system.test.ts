@@ -12,7 +12,7 @@ export const needs = [
 ];
 
 // The build takes one to two minutes, the machine three to five, or some times that where others are at work.
-tap.setTimeout(4_000_000);
+tap.setTimeout(8_000_000);
 
 const reports = readReports(await runGuest('egress'));
 const { all, seen } = reports;
@@ -34,7 +34,8 @@ test('set-up brings the way out as services of the host, and a second time chang
     'it did not fail',
   );
   t.match(seen('egress', 'internet'), { status: 0 });
-  t.match(seen('egress', 'setup'), { status: 0, stdout: [/^done .*the way out as a service/] });
+  const setup = seen<Ended>('egress', 'setup');
+  t.match(setup, { status: 0, stdout: [/^done .*the way out as a service/] }, setup.stderr);
   t.same(seen('egress', 'again'), []);
   t.match(seen('egress', 'units'), {
     bridge: { ActiveState: 'active', UnitFileState: 'enabled', User: 'cofferdam-bridge' },

@@ -16,7 +16,7 @@ export const needs = [
 ];
 
 // The build takes one to two minutes, the machine three to five, or some times that where others are at work.
-tap.setTimeout(4_000_000);
+tap.setTimeout(8_000_000);
 
 const reports = readReports(await runGuest('all'));
 const { all, seen } = reports;

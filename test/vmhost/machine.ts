@@ -105,7 +105,7 @@ export async function runGuest(part: 'all' | 'egress' | 'engines'): Promise<Repo
       payload,
       said: join(work, 'first'),
       word: `cofferdam.test=first cofferdam.part=${part}`,
-      seconds: 2400,
+      seconds: 3600,
     };
     const reports = await boot(first);
     if (part === 'engines') return reports;
@@ -113,7 +113,7 @@ export async function runGuest(part: 'all' | 'egress' | 'engines'): Promise<Repo
       ...first,
       said: join(work, 'again'),
       word: `cofferdam.test=again cofferdam.part=${part}`,
-      seconds: 1200,
+      seconds: 2400,
     };
     return [...reports, ...(await boot(again))];
   } finally {

@@ -24,7 +24,7 @@ const noConfig = { HOME: '/nonexistent', DOCKER_CONFIG: '/nonexistent' };
 export async function askDocker(
   { path, socket }: DockerClient,
   args: readonly string[],
-  { timeoutMs = 20_000, stdin }: AskOptions = {},
+  { timeoutMs = 60_000, stdin }: AskOptions = {},
 ): Promise<string> {
   const options = { timeoutMs, env: noConfig, ...(stdin === undefined ? {} : { stdin }) };
   return (await runTool(path, ['--host', `unix://${socket}`, ...args], options)).stdout;

@@ -64,7 +64,7 @@ async function tryNamespaces(input: DoctorInput): Promise<Finding> {
     '--mount-proc',
   ];
   try {
-    await runTool(unshare, [...args, 'true'], { timeoutMs: 5000 });
+    await runTool(unshare, [...args, 'true'], { timeoutMs: 60_000 });
     return ok(id, 'all namespaces were made, with /proc of their own');
   } catch (cause) {
     return fail(id, printable(messageOf(cause), 300), setupCommandFor(input));
@@ -79,7 +79,7 @@ async function tryOverlay(input: DoctorInput): Promise<Finding> {
     return fail(id, 'unshare or mount is missing', setupCommandFor(input));
   const overlay = [mount, '-t', 'overlay', '-o', 'ro,lowerdir=/usr:/etc', 'overlay', '/mnt'];
   try {
-    await runTool(unshare, ['--user', '--map-root-user', '--mount', ...overlay], { timeoutMs: 5000 });
+    await runTool(unshare, ['--user', '--map-root-user', '--mount', ...overlay], { timeoutMs: 60_000 });
     return ok(id, 'an overlay can be mounted in a user namespace');
   } catch (cause) {
     return warn(id, `no overlay in a user namespace: ${printable(messageOf(cause), 200)}`, 'use --engine crun');

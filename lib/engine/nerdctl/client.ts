@@ -31,7 +31,7 @@ export function containersFolder({ dataRoot }: NerdctlClient['settings']): strin
 
 /** What `nerdctl ARGUMENTS` prints. Throws TOOL_FAILED with what it said. */
 export async function askNerdctl({ path, settings, enter }: NerdctlClient, args: readonly string[]): Promise<string> {
-  const options = { timeoutMs: 20_000, env: clientEnv };
+  const options = { timeoutMs: 60_000, env: clientEnv };
   const common = [...clientOptions(settings), '--data-root', settings.dataRoot];
   const [file = path, ...words] = [...enter, path];
   return (await runTool(file, [...words, ...common, ...args], options)).stdout;

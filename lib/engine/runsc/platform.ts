@@ -51,7 +51,7 @@ async function tryStart(runsc: string, platform: Platform, flags: readonly strin
     ];
     // Its control socket has the id's name in the host's network namespace: two at once must not have the same.
     const command = [...options, '--ignore-cgroups', 'run', '--bundle', folder, basename(folder)];
-    await runTool(requireTool('unshare', 'util-linux'), [...around, runsc, ...command], { timeoutMs: 20_000 });
+    await runTool(requireTool('unshare', 'util-linux'), [...around, runsc, ...command], { timeoutMs: 60_000 });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -65,7 +65,7 @@ export function parsePlatforms(text: string): Platform[] {
 
 /** The best platform on which something really starts. Throws ENGINE_MISSING with what the last one said. */
 export async function findPlatform(runsc: string, date: string): Promise<Platform> {
-  const { stdout } = await runTool(runsc, ['help', 'platforms'], { timeoutMs: 10_000 });
+  const { stdout } = await runTool(runsc, ['help', 'platforms'], { timeoutMs: 60_000 });
   let said = `it offers none of ${known.join(', ')}`;
   for (const platform of parsePlatforms(stdout)) {
     try {

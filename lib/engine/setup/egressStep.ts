@@ -13,6 +13,8 @@ const units = ['cofferdam-proxy.socket', 'cofferdam-proxy.service', 'cofferdam-e
 /** Those that a boot starts; the third is started by its socket. */
 const enabled = ['cofferdam-proxy.socket', 'cofferdam-egress.service'] as const;
 const unitFile = (unit: string) => `/etc/systemd/system/${unit}`;
+/** Longer than the units' own limits (systemd/), which say more. */
+const startMs = 600_000;
 const foldersFile = '/etc/tmpfiles.d/cofferdam-egress.conf';
 
 /** Whether an earlier set-up was asked for it. */
@@ -91,8 +93,9 @@ export function egressStep(install: string, usersFile: string): Step {
       await runTool('systemctl', ['daemon-reload']);
       await runTool('systemctl', ['enable', '--quiet', ...enabled]);
       // One whose unit is another now is started again; else it is told that there are callers it does not know.
-      if (changed.some(({ file }) => file !== foldersFile)) await runTool('systemctl', ['restart', ...enabled]);
-      await runTool('systemctl', ['start', ...enabled]);
+      if (changed.some(({ file }) => file !== foldersFile))
+        await runTool('systemctl', ['restart', ...enabled], { timeoutMs: startMs });
+      await runTool('systemctl', ['start', ...enabled], { timeoutMs: startMs });
       await runTool('systemctl', ['kill', '--signal=HUP', '--kill-who=main', 'cofferdam-egress.service']);
     },
   };

@@ -13,7 +13,7 @@ const words = {
 } as const;
 
 /** Of all processes of a sandbox to stop: each stops when it next leaves the kernel. */
-const settleMs = 5000;
+const settleMs = 30_000;
 const lookMs = 5;
 
 /** The control file; undefined where the run has none. */
@@ -69,7 +69,7 @@ export async function freeze(sandbox: Frozen): Promise<void> {
       cause,
     });
   }
-  for (let waited = 0; waited < settleMs; waited += lookMs) {
+  for (const giveUp = performance.now() + settleMs; performance.now() < giveUp; ) {
     if (isSettled(file, version)) return;
     // v1 may give up on a process that was in the middle of a system call; asking again is how it is meant.
     if (version === 1 && read(file) !== '') writeFileSync(file, words[1].freeze, { flag: 'r+' });

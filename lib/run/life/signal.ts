@@ -29,6 +29,6 @@ export async function sendSignal(paths: Paths, sandbox: Sandbox, run: string, si
   const command = life.signal(liveRunOf(paths, { ...sandbox, run }), signal);
   if (command === undefined) return false;
   const [file = '', ...args] = command;
-  const { exitCode } = await runTool(file, args, { timeoutMs: 10_000, accept: [0, 1] });
+  const { exitCode } = await runTool(file, args, { timeoutMs: 60_000, accept: [0, 1] });
   return exitCode === 0;
 }

@@ -11,7 +11,7 @@ import { isLive, readLive, readState, type SandboxState } from './state.ts';
 /** A second TERM within this counts as the first (lib/run/native/watch.c, SAME_SIGNAL_MS). */
 const secondSignalMs = 150;
 /** For what was killed to be gone, and cleaned up behind it. */
-const killLimitMs = 15_000;
+const killLimitMs = 60_000;
 const lookMs = 20;
 
 function pause(ms: number): Promise<void> {
@@ -38,7 +38,7 @@ function tellSupervisor(paths: Paths, run: string): void {
   }
 }
 
-/** Has the supervisor end run `run`, and kill it after `timeoutMs`. False when it did not end within 15 s. */
+/** Has the supervisor end run `run`, and kill it after `timeoutMs`. False when it did not end within a minute. */
 export async function endRun(paths: Paths, run: string, timeoutMs: number): Promise<boolean> {
   tellSupervisor(paths, run);
   if (await endsWithin(paths, run, Math.max(timeoutMs, secondSignalMs))) return true;

@@ -18,7 +18,7 @@ import { listSandboxIds } from './sandbox.ts';
 import { readLive } from './state.ts';
 
 /** Of one that waits for the proxy's last word for half a second. */
-export const patienceMs = 5000;
+export const patienceMs = 30_000;
 const lookMs = 20;
 
 /** Whether a daemon holds the way of `run` open, or is ending it. What is damaged nobody serves. */

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 #define LONGEST_LINE 256
 #define LONGEST_ANSWER 65536
 #define HEADER 16

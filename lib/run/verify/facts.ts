@@ -109,7 +109,7 @@ export function readFacts(pid: number): Facts {
 export async function readGuestFacts(pid: number): Promise<Facts> {
   const inside = [`--user=/proc/${pid}/ns/user`, '--preserve-credentials', '--'];
   const enter = async (tool: string, ...args: string[]) =>
-    (await runTool(requireTool('nsenter', 'util-linux'), [...inside, tool, ...args], { timeoutMs: 10_000 })).stdout;
+    (await runTool(requireTool('nsenter', 'util-linux'), [...inside, tool, ...args])).stdout;
   const links = await enter(
     requireTool('find', 'findutils'),
     ...[`/proc/${pid}/fd`, '-mindepth', '1', '-printf', '%f %l\\0'],

@@ -48,7 +48,8 @@ export function findDone(pids: readonly number[]): number | undefined {
   });
 }
 
-const patienceMs = 60_000;
+// Of attempts that take a second where nobody else wants the processors.
+const patienceMs = 300_000;
 const pauseMs = 10;
 
 /** Waits for `look` to find something, or for `ended`; undefined when it never did. */
@@ -58,7 +59,7 @@ export async function waitFor<T>(look: () => T | undefined, ended: Promise<unkno
     over = true;
   };
   void ended.then(stop, stop);
-  for (let waited = 0; !over && waited < patienceMs; waited += pauseMs) {
+  for (const giveUp = performance.now() + patienceMs; !over && performance.now() < giveUp; ) {
     const found = look();
     if (found !== undefined) return found;
     await new Promise((done) => setTimeout(done, pauseMs));

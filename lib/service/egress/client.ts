@@ -15,7 +15,7 @@ import { readLineMessages, writeMessage } from './lineSocket.ts';
 import { answerSchema, type EgressRequest, errorOf, type Failure } from './protocol.ts';
 import { callerPlaces, isSystemEgress } from './systemPlaces.ts';
 
-const startMs = 30_000;
+const startMs = 240_000;
 
 function lost(why: string): CofferdamError {
   return new CofferdamError('PROXY_FAILED', `the daemon of the way out ${why}`, {

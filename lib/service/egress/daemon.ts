@@ -145,7 +145,7 @@ function makeService(options: DaemonOptions): Service {
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const folders = ensureEgressFolders(options.paths, options.uid);
-  const lock = await takeFileLock(folders.lock, 2000).catch((cause: unknown) => {
+  const lock = await takeFileLock(folders.lock, 10_000).catch((cause: unknown) => {
     throw new CofferdamError('ID_IN_USE', 'the way out of this user has a daemon already', { cause });
   });
   try {

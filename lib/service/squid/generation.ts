@@ -60,7 +60,7 @@ export interface RunningSquid {
   readonly exited: Promise<SquidExit>;
 }
 
-const startMs = 15_000;
+const startMs = 60_000;
 const pollMs = 10;
 const mostWords = 4096;
 const failed = (text: string, cause?: unknown) => new CofferdamError('PROXY_FAILED', text, { cause });
@@ -220,9 +220,9 @@ function handle(
   let until = Number.POSITIVE_INFINITY;
   const end = async () => {
     while (connections() > 0 && performance.now() < until) await wait(50);
-    // What it still has to log, it logs; two seconds later there is no more waiting.
+    // What it still has to log, it logs; killed it would lose that.
     child.kill('SIGTERM');
-    const killer = setTimeout(() => child.kill('SIGKILL'), 3000);
+    const killer = setTimeout(() => child.kill('SIGKILL'), 20_000);
     await exited;
     clearTimeout(killer);
   };

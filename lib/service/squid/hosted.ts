@@ -25,8 +25,8 @@ export interface HostedSquidOptions {
 
 export type HostedSquid = Omit<RunningSquid, 'connections'>;
 
-/** With the start of the account's own process, which its first Squid waits for. */
-const startMs = 60_000;
+/** With two limits of startSquid(), and the start of the account's own process, which its first Squid waits for. */
+const startMs = 240_000;
 const lost = (text: string) => new CofferdamError('PROXY_FAILED', text);
 
 async function reach(path: string): Promise<Socket> {

@@ -45,8 +45,9 @@ export function readSoft(file: string): string {
 }
 
 export function call(file: string, args: readonly string[], started = Date.now()) {
-  const { status, stdout, stderr } = spawnSync(file, args, { env, encoding: 'utf8', timeout: 600_000 });
-  return { status, stdout, stderr, ms: Date.now() - started };
+  const { status, stdout, stderr, error } = spawnSync(file, args, { env, encoding: 'utf8', timeout: 1_800_000 });
+  const words = error === undefined ? stderr : `${stderr}\n${error.message}`;
+  return { status, stdout, stderr: words, ms: Date.now() - started };
 }
 
 /** The run's line of runs.log: [..., exit status, reason, bytes, bytes, marks]. */
