@@ -121,6 +121,15 @@ test('a caller that closes its pipe early ends the program as its own pipe would
   t.equal(scene.read('status'), '141\n');
 });
 
+test('a stream has a thread of ours only while something comes', async (t) => {
+  const scene = await setScene(t);
+  const { stdout, stderr } = await scene.play(`./run -- /bin/sh -c '
+    silent() { n=0; while [ $(ls /proc/$PPID/task | wc -l) -gt 1 ] && [ $n -lt 600 ]; do sleep 0.1; n=$((n + 1)); done; [ $n -lt 600 ]; }
+    silent && echo a && echo b >&2 && silent && echo c && silent && echo d >&2 && echo e'`);
+  t.equal(stdout, 'a\nc\ne\n');
+  t.equal(stderr, 'b\nd\n');
+});
+
 test('a program that closes stdout goes on', async (t) => {
   const scene = await setScene(t);
   const { exitCode, stdout, stderr } = await scene.play(

@@ -4,21 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "outputlog.h"
-#include "streams.h"
+#include "thread.h"
 #include "utf8.h"
 
 #define BUFFER (64 * 1024)
-#define STACK (64 * 1024)
 #define LONGEST_PART 3 /* of an unfinished UTF-8 sequence */
+#define REST_MS 1000   /* of silence, until a stream gives its thread back */
+#define AGAIN_MS 20    /* until a thread that the host could not spare is asked for again */
 
 /* Static, not on the stack: the whole memory of a relay is known at link time. */
-static unsigned char buffers[3][BUFFER];
+static unsigned char buffers[2][BUFFER];
 
 int write_all(int fd, const unsigned char *data, size_t size)
 {
@@ -49,8 +49,10 @@ static int pass_on(struct relay *relay, const unsigned char *data, size_t size)
 	return 0;
 }
 
-/* Waits for bytes. False at the end of the drain. */
-static bool wait_readable(struct relay *relay)
+enum wait { READABLE, FINISHED, SILENT };
+
+/* Waits for bytes, and not longer than is worth a thread. */
+static enum wait wait_readable(struct relay *relay)
 {
 	struct pollfd fds[2] = {
 		{ .fd = relay->from, .events = POLLIN },
@@ -58,24 +60,25 @@ static bool wait_readable(struct relay *relay)
 	};
 
 	if (atomic_load(&relay->finish))
-		return false;
-	poll(fds, 2, -1);
-	return true;
+		return FINISHED;
+	return poll(fds, 2, REST_MS) == 0 ? SILENT : READABLE;
 }
 
 /*
- * Reads once, blocking. Returns 0 at the end: end of file, failure, or nothing more after `finish`. A terminal whose other side was
- * closed may say so (EIO) before it hands over what was written last: the kernel looks for input first, and for the end second.
+ * Reads once, blocking. Returns 0 at the end: end of file, failure, or nothing more after `finish`; and -1 when `may_rest` and the
+ * stream is silent. A terminal whose other side was closed may say so (EIO) before it hands over what was written last: the kernel looks for input first, and for the end second.
  */
-static size_t read_some(struct relay *relay, unsigned char *buffer, size_t room)
+static ssize_t read_some(struct relay *relay, unsigned char *buffer, size_t room, bool may_rest)
 {
 	for (bool closed = false;;) {
+		enum wait waited = READABLE;
+
 		const ssize_t got = read(relay->from, buffer, room);
 
 		if (got > 0) {
 			atomic_fetch_add(&relay->produced, (uint64_t)got);
 			atomic_store(&relay->active_ms, monotonic_ms());
-			return (size_t)got;
+			return got;
 		}
 		if (got < 0 && errno == EIO && !closed) {
 			closed = true;
@@ -83,8 +86,12 @@ static size_t read_some(struct relay *relay, unsigned char *buffer, size_t room)
 		}
 		if (got == 0 || (errno != EINTR && errno != EAGAIN))
 			return 0;
-		if (errno == EAGAIN && !wait_readable(relay))
+		if (errno == EAGAIN)
+			waited = wait_readable(relay);
+		if (waited == FINISHED)
 			return 0;
+		if (waited == SILENT && may_rest)
+			return -1;
 	}
 }
 
@@ -108,27 +115,29 @@ static size_t passable(struct relay *relay, const unsigned char *buffer, size_t 
  * Counts what comes after the end of the run: one pipe's worth was written before it, more comes from somebody who
  * still holds the pipe and has no claim on the caller. The guest may have enlarged the pipe, so its size is asked for.
  */
-static bool is_too_late(struct relay *relay, size_t got, uint64_t *late)
+static bool is_too_late(struct relay *relay, size_t got)
 {
 	if (!atomic_load(&relay->finish))
 		return false;
-	*late += got;
+	relay->late += got;
 	/* A terminal has no size that could be asked for, and holds less than a buffer of ours. */
 	const int size = fcntl(relay->from, F_GETPIPE_SZ);
-	return *late > (uint64_t)(size < 0 ? BUFFER : size);
+	return relay->late > (uint64_t)(size < 0 ? BUFFER : size);
 }
 
-static void pass_output(struct relay *relay, unsigned char *buffer)
+/* False: it is silent for now, and nothing of it is held. */
+static bool pass_output(struct relay *relay, unsigned char *buffer)
 {
-	uint64_t passed = 0;
-	uint64_t late = 0;
 	size_t held = 0;
 	int error = 0;
 
 	while (error == 0) {
-		const size_t got = read_some(relay, buffer + held, BUFFER - held);
+		const ssize_t some = read_some(relay, buffer + held, BUFFER - held, held == 0);
+		const size_t got = some < 0 ? 0 : (size_t)some;
 
-		if (is_too_late(relay, got, &late)) {
+		if (some < 0)
+			return false;
+		if (is_too_late(relay, got)) {
 			atomic_store(&relay->truncated, true);
 			break;
 		}
@@ -142,10 +151,10 @@ static void pass_output(struct relay *relay, unsigned char *buffer)
 			break;
 		}
 		const size_t size = held + got;
-		const size_t out = passable(relay, buffer, size, passed);
+		const size_t out = passable(relay, buffer, size, relay->passed);
 		error = pass_on(relay, buffer, out);
 		atomic_store(&relay->active_ms, monotonic_ms());
-		passed += out;
+		relay->passed += out;
 		held = atomic_load(&relay->truncated) ? 0 : size - out;
 		for (size_t i = 0; i < held; i++)
 			buffer[i] = buffer[out + i];
@@ -153,6 +162,7 @@ static void pass_output(struct relay *relay, unsigned char *buffer)
 	/* A caller who left has chosen so; a full disk has not been chosen by anybody. */
 	if (error != 0 && error != EPIPE && error != ECONNRESET && error != EBADF)
 		atomic_store(&relay->error, error);
+	return true;
 }
 
 /* The guest's next write fails as it would have on the caller's own descriptor. */
@@ -163,69 +173,48 @@ static void end_relay(struct relay *relay)
 	eventfd_write(relay->wake, 1);
 }
 
+/* Hands the stream back to the main thread. False: that one has told it to finish meanwhile, and did not take it. */
+static bool rest(struct relay *relay)
+{
+	atomic_store(&relay->begun, false);
+	eventfd_write(relay->wake, 1);
+	return !atomic_load(&relay->finish) || atomic_exchange(&relay->begun, true);
+}
+
 static void *run_relay(void *argument)
 {
 	struct relay *relay = argument;
 
-	pass_output(relay, buffers[relay->to == STDOUT_FILENO ? 0 : 1]);
+	atomic_store(&relay->error, 0);
+	while (!pass_output(relay, buffers[relay->to == STDOUT_FILENO ? 0 : 1]))
+		if (rest(relay))
+			return NULL;
 	end_relay(relay);
 	return NULL;
-}
-
-static void *run_input(void *argument)
-{
-	const int to = *(int *)argument;
-	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	int error = 0;
-
-	while (error == 0) {
-		const ssize_t got = read(STDIN_FILENO, buffers[2], BUFFER);
-
-		if (got > 0)
-			error = write_all(to, buffers[2], (size_t)got);
-		else if (got < 0 && errno == EAGAIN)
-			poll(&in, 1, -1);
-		else if (got == 0 || errno != EINTR)
-			break;
-	}
-	close(to);
-	if (error != 0)
-		drop_stdin();
-	return NULL;
-}
-
-bool start_thread(void *(*run)(void *), void *argument)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-
-	if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, STACK) != 0 ||
-	    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) != 0)
-		return false;
-	errno = pthread_create(&thread, &attributes, run, argument);
-	return errno == 0;
 }
 
 struct pollfd await_relay(const struct relay *relay)
 {
-	return (struct pollfd){ .fd = relay->begun ? -1 : relay->from, .events = POLLIN };
+	return (struct pollfd){ .fd = atomic_load(&relay->begun) ? -1 : relay->from, .events = POLLIN };
 }
 
 void begin_relay(struct relay *relay, short revents)
 {
-	struct pollfd again = await_relay(relay);
+	struct pollfd again = { .fd = relay->from, .events = POLLIN };
 
-	if (relay->begun || revents == 0)
+	if (revents == 0 || atomic_exchange(&relay->begun, true))
 		return;
 	/* The last byte and the end may both come while the kernel answers: behind the end the next answer is right. */
 	if ((revents & POLLIN) == 0 && poll(&again, 1, 0) > 0)
 		revents |= again.revents;
-	relay->begun = true;
-	if ((revents & POLLIN) != 0 && start_thread(run_relay, relay))
-		return;
-	if ((revents & POLLIN) != 0)
+	if ((revents & POLLIN) == 0) {
+		end_relay(relay);
+	} else if (!start_thread(run_relay, relay)) {
+		/* For whoever gives up before there is one. */
 		atomic_store(&relay->error, errno);
-	end_relay(relay);
+		atomic_store(&relay->begun, false);
+		pause_ms(AGAIN_MS);
+	}
 }
 
 void finish_relay(struct relay *relay)
@@ -234,12 +223,4 @@ void finish_relay(struct relay *relay)
 	eventfd_write(relay->finish_event, 1);
 	/* Unless there is something in it, it has ended, whoever holds it. */
 	begin_relay(relay, POLLHUP);
-}
-
-bool start_input(int to)
-{
-	static int end;
-
-	end = to;
-	return start_thread(run_input, &end);
 }

@@ -14,6 +14,7 @@
 
 #include "relay.h"
 #include "say.h"
+#include "thread.h"
 
 #define HEAD 3
 

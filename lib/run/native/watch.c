@@ -12,6 +12,7 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "events.h"
+#include "feed.h"
 #include "kernel.h"
 #include "rest.h"
 #include "say.h"
@@ -134,7 +135,7 @@ static bool wait_child(struct watch *watch, struct state *state)
 	enum reason cause;
 
 	for (;;) {
-		struct pollfd fds[8] = {
+		struct pollfd fds[9] = {
 			{ .fd = watch->child.pidfd, .events = POLLIN },
 			{ .fd = watch->signals, .events = POLLIN },
 			{ .fd = watch->child.report, .events = POLLIN },
@@ -143,6 +144,7 @@ static bool wait_child(struct watch *watch, struct state *state)
 			await_relay(&watch->relays[0]),
 			await_relay(&watch->relays[1]),
 			{ .fd = watch->input < 0 ? -1 : STDIN_FILENO, .events = POLLIN },
+			{ .fd = watch->wake, .events = POLLIN },
 		};
 		const int64_t deadline = find_deadline(watch, state, &cause);
 		const int64_t now = monotonic_ms();
@@ -157,7 +159,9 @@ static bool wait_child(struct watch *watch, struct state *state)
 		if (now >= state->look_at)
 			look_for_oom(watch, state);
 		const int64_t ours = find_next_step(&state->stop);
-		if (poll_until(fds, 8, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
+		eventfd_t ignored;
+
+		if (poll_until(fds, 9, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
 			continue;
 		if (fds[1].revents != 0)
 			take_all_signals(watch, state);
@@ -168,6 +172,8 @@ static bool wait_child(struct watch *watch, struct state *state)
 		if (fds[4].revents != 0)
 			resize_terminal(watch->options, watch->terminal);
 		begin_streams(watch, state, fds + 5);
+		if (fds[8].revents != 0)
+			eventfd_read(watch->wake, &ignored);
 		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
 			return true;
 	}
