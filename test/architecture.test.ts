@@ -32,6 +32,7 @@ const homes: Readonly<Record<string, { readonly home: RegExp; readonly why: stri
     why: 'what comes out of a tar is judged there',
   },
   tldts: { home: /^policy\/publicSuffix\.ts$/, why: 'one place says what stands for everybody’s names' },
+  esbuild: { home: /^cli\/bundle\.ts$/, why: 'it belongs to the build, and is not there in an installed package' },
   zx: { home: /^$/, why: 'zx belongs to scripts and benchmarks, not to the library' },
   'node:child_process': { home: /^$/, why: 'processes are started by base/exec.ts' },
 };

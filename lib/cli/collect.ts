@@ -1,4 +1,4 @@
-// Owns the collector's command line: node collect.js FROM TO MAXCOUNT MAXBYTES MAXDEPTH RESULT_FD, started by a launch script.
+// Owns the collector's command line: node collect.cjs FROM TO MAXCOUNT MAXBYTES MAXDEPTH RESULT_FD, started by a launch script.
 import { writeSync } from 'node:fs';
 import { CofferdamError, messageOf } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';

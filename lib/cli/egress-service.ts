@@ -1,4 +1,4 @@
-// Owns the command line of the way out of a worker host: node egress-service.js bridge | proxy, which systemd starts (systemd/).
+// Owns the command line of the way out of a worker host: node egress-service.cjs bridge | proxy, which systemd starts (systemd/).
 import { join } from 'node:path';
 import { CofferdamError } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
@@ -47,7 +47,7 @@ async function start(what: string | undefined): Promise<Service> {
   if (uid === 0) throw new CofferdamError('USAGE', 'this is never run as root');
   if (what === 'bridge') return startBridge(uid);
   if (what === 'proxy') return startProxy();
-  throw new CofferdamError('USAGE', 'egress-service.js bridge | proxy');
+  throw new CofferdamError('USAGE', 'egress-service.cjs bridge | proxy');
 }
 
 /** Node has no datagram sockets of the unix family. systemd waits for this, and the tool until it was read. */
@@ -56,14 +56,16 @@ async function tellReady(): Promise<void> {
   if (socket !== undefined) await runTool('systemd-notify', ['--ready'], { env: { NOTIFY_SOCKET: socket } });
 }
 
-try {
+async function main(): Promise<void> {
   const service = await start(process.argv[2]);
   const end = () => void service.close().then(() => process.exit(0));
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, end);
   await tellReady();
-} catch (thrown) {
+}
+
+main().catch((thrown) => {
   const { message, remedy } = failureOf(thrown);
   say(message);
   say(`  ${remedy}`);
   process.exit(125);
-}
+});

@@ -1,4 +1,4 @@
-// Owns the command line of the daemon of the way out: node egress.js PATHS, started by lib/service/egress/client.ts. fd 3 takes what stops it.
+// Owns the command line of the daemon of the way out: node egress.cjs PATHS, started by lib/service/egress/client.ts. fd 3 takes what stops it.
 import { writeSync } from 'node:fs';
 import { z } from 'zod';
 import { printable } from '../base/printable.ts';
@@ -30,11 +30,11 @@ async function main(): Promise<void> {
   await daemon.ended;
 }
 
-try {
-  process.umask(0o077);
-  await main();
-  process.exit(0);
-} catch (thrown) {
-  writeSync(resultFd, JSON.stringify(failureOf(thrown)));
-  process.exit(125);
-}
+process.umask(0o077);
+main().then(
+  () => process.exit(0),
+  (thrown) => {
+    writeSync(resultFd, JSON.stringify(failureOf(thrown)));
+    process.exit(125);
+  },
+);

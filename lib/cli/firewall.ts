@@ -2,4 +2,4 @@
 import { createFirewall } from './firewall-program.ts';
 import { runProcess } from './process.ts';
 
-await runProcess('firewall', createFirewall);
+void runProcess('firewall', createFirewall);

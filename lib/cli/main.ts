@@ -2,4 +2,4 @@
 import { runProcess } from './process.ts';
 import { createProgram } from './program.ts';
 
-await runProcess('sandbox', createProgram);
+void runProcess('sandbox', createProgram);

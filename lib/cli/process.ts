@@ -10,6 +10,9 @@ import type { CliContext, Terminal } from './context.ts';
 import { openTerminal } from './streams.ts';
 import type { ProgramMaker } from './tree.ts';
 
+/** Node's own status for a program that waits for what never comes. */
+const unfinished = 13;
+
 // Node replaces invalid UTF-8 in argv without a word; the program would get other bytes than the caller gave.
 function checkArguments(): void {
   try {
@@ -62,6 +65,8 @@ function cancelOnSignals(): AbortSignal {
 export async function runProcess(name: string, createProgram: ProgramMaker): Promise<void> {
   const terminal = openTerminal();
   process.stdout.on('error', () => process.exit(125));
+  // What nothing keeps alive any more, and did not end, has not succeeded.
+  process.exitCode = unfinished;
   const debug = process.env['COFFERDAM_DEBUG'] === '1';
   const signal = cancelOnSignals();
   try {
@@ -85,6 +90,7 @@ export async function runProcess(name: string, createProgram: ProgramMaker): Pro
     };
     const program = await createProgram(context, process.argv[2]);
     await program.parseAsync(process.argv);
+    if (process.exitCode === unfinished) process.exitCode = 0;
   } catch (error) {
     process.exitCode = statusOfCancelled(error, signal) ?? reportError(error, name, terminal, debug);
   }

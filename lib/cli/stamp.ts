@@ -10,7 +10,7 @@ const shell = join(built, '..', 'lib', 'run', 'shell');
 const hash = createHash('sha256');
 for (const folder of [built, shell]) {
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (/\.(js|json|in)$/.test(name) && name !== 'build.json')
+    if (/\.(c?js|json|in)$/.test(name) && name !== 'build.json')
       hash.update(name).update(readFileSync(join(folder, name)));
   }
 }

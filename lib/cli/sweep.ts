@@ -1,4 +1,4 @@
-// Owns what a supervisor becomes when a sandbox with a writable folder has ended: node sweep.js CLAIMS RECORDS DESTINATION.
+// Owns what a supervisor becomes when a sandbox with a writable folder has ended: node sweep.cjs CLAIMS RECORDS DESTINATION.
 import { CofferdamError, messageOf } from '../base/errors.ts';
 import { printable } from '../base/printable.ts';
 import { sweepClaims } from '../run/claimSweep.ts';
@@ -11,10 +11,12 @@ async function main(): Promise<void> {
   for (const { id, why } of stuck) process.stderr.write(`sandbox: ${id} was not looked through: ${why}\n`);
 }
 
-try {
-  process.umask(0o077);
-  await main();
-} catch (thrown) {
-  process.stderr.write(`sandbox: ${printable(messageOf(thrown), 400)}\n`);
-  process.exitCode = 125;
-}
+// Until it is known to have gone well.
+process.exitCode = 125;
+process.umask(0o077);
+main().then(
+  () => {
+    process.exitCode = 0;
+  },
+  (thrown) => void process.stderr.write(`sandbox: ${printable(messageOf(thrown), 400)}\n`),
+);

@@ -71,7 +71,7 @@ function launchTools(paths: Paths): LaunchTools {
     sandbox: join(paths.install, 'bin/sandbox'),
     supervise: join(paths.install, 'dist/native/supervise'),
     node: process.execPath,
-    collect: join(paths.install, 'dist/cli/collect.js'),
+    collect: join(paths.install, 'dist/bin/collect.cjs'),
   };
 }
 

@@ -32,7 +32,7 @@ export async function startWaiting({ start, scene }: OwnEngine, engine: string):
 
 /** Processes of ours for the run: not the guest's, not the caller's Node. */
 export function oursOf({ id, guests }: LiveRun): { pid: number; command: string }[] {
-  return findProcesses(id).filter(({ pid, command }) => !guests.includes(pid) && !/main\.js/.test(command));
+  return findProcesses(id).filter(({ pid, command }) => !guests.includes(pid) && !/sandbox\.cjs/.test(command));
 }
 
 /** Declares the test of a whole verify: nothing fails, and at least `least` of its checks pass, the rest being admitted by the matrix. */

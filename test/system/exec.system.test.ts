@@ -148,7 +148,11 @@ for (const [name, way] of Object.entries(ways)) {
       for (const signal of ['SIGKILL', 'SIGTERM', 'SIGHUP'] as const) {
         const started = live.startExec(way, ['sh', '-c', family]);
         t.ok(await until(() => sleepers(live).length === 3), 'all three run');
-        t.match(commandOf(started.pid), name === 'short' ? /supervise --id x/ : /main\.js exec/, 'it goes that way');
+        t.match(
+          commandOf(started.pid),
+          name === 'short' ? /supervise --id x/ : /sandbox\.cjs exec/,
+          'it goes that way',
+        );
         started.child.kill(signal);
         t.ok(
           await until(() => sleepers(live).length === 0 && live.groups().length === 0),

@@ -44,7 +44,7 @@ export async function warmUp(host: LoneHost, way: Way): Promise<string[]> {
 }
 
 async function freeAll(host: LoneHost, stuck?: RegExp): Promise<void> {
-  const words = [process.execPath, '--import', later, join(install, 'dist/cli/main.js'), 'gc', '--json'];
+  const words = [process.execPath, '--import', later, join(install, 'dist/bin/sandbox.cjs'), 'gc', '--json'];
   const { status, stdout, stderr } = await host.asRoot(host.asCaller(words));
   const found =
     status === 0 || status === 1 ? (JSON.parse(stdout) as { stuck: { id: string; why: string }[] }) : undefined;

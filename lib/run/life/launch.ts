@@ -62,7 +62,7 @@ function openOwn(file: string): number {
 function writeAfterwards(paths: Paths, id: string): string {
   const file = join(sandboxFolder(paths, id), 'afterwards');
   const { claims, records, destination } = sweepFolders(paths);
-  const words = [process.execPath, join(paths.install, 'dist/cli/sweep.js'), claims, records, destination];
+  const words = [process.execPath, join(paths.install, 'dist/bin/sweep.cjs'), claims, records, destination];
   writeFileAtomic(file, `exec ${words.map(quoteLiteral).join(' ')}\n`);
   return file;
 }

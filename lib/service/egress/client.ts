@@ -84,7 +84,7 @@ async function startDaemonProcess(paths: Paths, folders: EgressFolders, env: Env
   const log = openSync(join(folders.logs, 'daemon.log'), 'w', 0o600);
   const result = openSync(said, 'wx', 0o600);
   try {
-    const program = join(paths.install, 'dist/cli/egress.js');
+    const program = join(paths.install, 'dist/bin/egress.cjs');
     const child = startDetached(process.execPath, [program, JSON.stringify(paths)], {
       env: { PATH: systemPath, LANG: 'C.UTF-8', ...proxyVariables(env) },
       stderr: log,

@@ -122,7 +122,7 @@ test('the units of the way out name Node and this installation, and run nothing 
   for (const [name, user] of Object.entries({ egress: 'cofferdam-bridge', proxy: 'cofferdam-proxy' })) {
     const template = readFileSync(join(install, `systemd/cofferdam-${name}.service`), 'utf8');
     const unit = renderUnit(template, '/opt/cofferdam', '/opt/node');
-    t.match(unit, 'ExecStart=/opt/node /opt/cofferdam/dist/cli/egress-service.js ');
+    t.match(unit, 'ExecStart=/opt/node /opt/cofferdam/dist/bin/egress-service.cjs ');
     t.notMatch(unit, /@[A-Z]+@/);
     t.match(unit, new RegExp(`^User=${user}$`, 'm'));
     t.match(unit, /^CapabilityBoundingSet=$/m);

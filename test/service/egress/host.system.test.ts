@@ -82,7 +82,7 @@ echo '=== end'
   t.equal(said('first'), word);
   t.match(stderr, /response 403/);
   t.match(said('processes'), /^cofferdam-proxy\n\/usr\/sbin\/squid /m);
-  t.match(said('processes'), /^cofferdam-bridge\n.*egress-service\.js bridge/m);
+  t.match(said('processes'), /^cofferdam-bridge\n.*egress-service\.cjs bridge/m);
   t.notMatch(said('processes'), /^root\n.*egress/m);
   t.equal(said('after a death'), `${word}\nanother`);
   t.equal(said('changes'), [word, word, word, word].join('\n'), 'each by another of the two ports');

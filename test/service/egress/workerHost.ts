@@ -5,7 +5,7 @@ import { install, sceneOf } from '../../system/scene.ts';
 import type { WayScene } from './scene.ts';
 
 const node = process.execPath;
-const service = join(install, 'dist/cli/egress-service.js');
+const service = join(install, 'dist/bin/egress-service.cjs');
 
 // Everything of the host's that root's paths name is ours here, and all that starts in here ends with it.
 const prologue = `set -eu

@@ -65,7 +65,7 @@ export async function meetLimits(): Promise<void> {
   report('short', {
     ...trace,
     stderr: '',
-    node: trace.stderr.includes('main.js'),
+    node: trace.stderr.includes('sandbox.cjs'),
     supervised: trace.stderr.includes('--grace-ms'),
   });
   report('oom', run('oom', [...base, ...shell(swallow)]));

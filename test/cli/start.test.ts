@@ -1,0 +1,99 @@
+// Owns the promise that a start is the same with a cache of the machine's or without, wherever it stands and whoever starts it.
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { Script } from 'node:vm';
+import { type Test, test } from 'tap';
+import { runTool, systemPath } from '../../lib/base/exec.ts';
+
+const install = resolve(import.meta.dirname, '../..');
+const nobody = 65534;
+const PATH = `${dirname(process.execPath)}:${systemPath}`;
+
+function only(folder: string, ending: string): string {
+  const names = readdirSync(folder).filter((name) => name.startsWith('code-'));
+  const [found, ...more] = names.filter((name) => name.slice(name.indexOf('.')) === ending);
+  if (found === undefined || more.length > 0) throw new Error(`${folder}: one file code-*${ending} is expected`);
+  return join(folder, found);
+}
+
+/** A package that was built, without all that a start does not need: no lib, no modules of dist, no node_modules. */
+function installedCopy(t: Test): { root: string; bin: string; cache: string } {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cofferdam-start-')));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  chmodSync(folder, 0o755);
+  const root = join(folder, 'package');
+  mkdirSync(root, { mode: 0o755 });
+  for (const part of ['bin', 'dist/bin', 'profiles', 'package.json'])
+    cpSync(join(install, part), join(root, part), { recursive: true });
+  return { root, bin: join(root, 'dist/bin'), cache: only(join(root, 'dist/bin'), '.cache') };
+}
+
+// YAML, schemas and what is loaded on demand: more than help needs. By env(1), because tap adds itself to every child.
+async function say(file: string, uid = process.getuid?.() ?? nobody): Promise<string> {
+  const words = ['-i', `PATH=${PATH}`, 'HOME=/nonexistent', file, 'profile', 'show', 'python-tools'];
+  const { stdout, stderr } = await runTool('/usr/bin/env', words, { uid, gid: uid, cwd: '/' });
+  return stdout + stderr;
+}
+
+/** What V8 says of `cache` where it may compile nothing to machine code. */
+async function rejectedWithoutJit(filename: string, cache: string): Promise<string> {
+  const program = `const { readFileSync } = require('node:fs'), [, filename, cache] = process.argv;
+    const text = readFileSync(filename, 'latin1'), cachedData = readFileSync(cache);
+    process.stdout.write(String(new (require('node:vm').Script)(text, { filename, cachedData }).cachedDataRejected));`;
+  const words = ['-i', process.execPath, '--jitless', '-e', program, filename, cache];
+  return (await runTool('/usr/bin/env', words)).stdout;
+}
+
+test('the code is named by what it holds, and V8 takes the cache that has its name', async (t) => {
+  const folder = join(install, 'dist/bin');
+  const filename = only(folder, '.js');
+  const text = readFileSync(filename, 'latin1');
+  const name = basename(filename, '.js');
+  t.equal(name, `code-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`);
+  t.equal(basename(only(folder, '.cache'), '.cache'), name);
+  const script = new Script(text, { filename, cachedData: readFileSync(only(folder, '.cache')) });
+  t.equal(script.cachedDataRejected, false);
+  t.equal(await rejectedWithoutJit(filename, only(folder, '.jitless.cache')), 'false');
+  t.equal(await rejectedWithoutJit(filename, only(folder, '.cache')), 'true', 'why there are two');
+  t.notMatch(text, /[^\0-\x7f]/, 'read byte by byte');
+});
+
+test('a cache that is missing, cut or not one changes nothing, and none is written', async (t) => {
+  const { root, bin, cache } = installedCopy(t);
+  const sandbox = join(root, 'bin/sandbox');
+  const whole = await say(sandbox);
+  t.match(whole, /python-tools/);
+  truncateSync(cache, 100_000);
+  t.equal(await say(sandbox), whole, 'cut');
+  writeFileSync(cache, 'not a cache');
+  t.equal(await say(sandbox), whole, 'something else');
+  rmSync(cache);
+  t.equal(await say(sandbox), whole, 'none');
+  t.notOk(readdirSync(bin).includes(basename(cache)));
+});
+
+test('anybody starts it, through a link, from where nobody may write', async (t) => {
+  const { root, bin } = installedCopy(t);
+  const link = join(dirname(root), 'link');
+  symlinkSync(join(root, 'bin/sandbox'), link);
+  const before = await say(join(root, 'bin/sandbox'));
+  chmodSync(bin, 0o555);
+  const names = readdirSync(bin);
+  t.equal(await say(link), before);
+  t.equal(await say(link, nobody), before);
+  t.strictSame(readdirSync(bin), names);
+});
