@@ -4,16 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MatrixName } from '../../../lib/engine/matrix.ts';
 import { findTool } from '../../../lib/engine/tools.ts';
-import {
-  type Ended,
-  install,
-  type JsonResult,
-  newId,
-  type Scene,
-  type Started,
-  sandboxFile,
-  sceneOf,
-} from '../../system/scene.ts';
+import { install, type JsonResult, type Scene, type Started, sandboxFile, sceneOf } from '../../system/scene.ts';
 import type { Typed } from '../../system/typing.ts';
 import { startDocker } from '../dockerScene.ts';
 import { startRootless } from '../rootlessScene.ts';
@@ -23,17 +14,17 @@ export interface CellEngine {
   readonly scene: Scene;
   /** bin/sandbox, where the engine can be had. */
   start(args: readonly string[]): Started;
-  /** `sandbox run` of this engine to its end: what is told of it. */
-  run(args: readonly string[], id?: string): Promise<Ended & { readonly result: JsonResult }>;
-  /** The same as `run`, on a host with these lines of configuration. */
+  /** `sandbox run` of this engine to its end, on a host with these lines of configuration: what is told of it. */
   runUnder(config: string, args: readonly string[]): Promise<JsonResult>;
   /** `sandbox run` on a terminal of 33 rows and 77 columns. */
   onTerminal(args: readonly string[]): Promise<Typed>;
   /** Words after `sandbox run` that choose it. */
   readonly chosen: readonly string[];
+  /** How many checks of verify hold at least. */
+  readonly holds: number;
 }
 
-type Entry = { readonly needs: string } & Pick<CellEngine, 'chosen'> & {
+type Entry = { readonly needs: string } & Pick<CellEngine, 'chosen' | 'holds'> & {
     open(): Promise<Pick<CellEngine, 'scene' | 'start'> & { readonly config: string }>;
   };
 
@@ -44,11 +35,12 @@ const asPlainUser: Entry['open'] = async () => {
 
 /** How each is called. */
 export const entries: Readonly<Record<MatrixName, Entry>> = {
-  crun: { needs: 'crun', chosen: ['--engine', 'crun'], open: asPlainUser },
-  podman: { needs: 'podman', chosen: ['--engine', 'podman'], open: asPlainUser },
+  crun: { needs: 'crun', chosen: ['--engine', 'crun'], holds: 250, open: asPlainUser },
+  podman: { needs: 'podman', chosen: ['--engine', 'podman'], holds: 250, open: asPlainUser },
   docker: {
     needs: 'dockerd',
     chosen: ['--engine', 'docker'],
+    holds: 220,
     open: async () => {
       const { start, socket } = await startDocker();
       return { scene: sceneOf('root'), start, config: `engines: { docker: { socket: ${socket} } }\n` };
@@ -57,6 +49,7 @@ export const entries: Readonly<Record<MatrixName, Entry>> = {
   nerdctl: {
     needs: 'containerd',
     chosen: ['--engine', 'nerdctl'],
+    holds: 245,
     open: async () => {
       // root's is shown by nerdctl.system.test.ts.
       const { start, scene, home } = await startRootless();
@@ -64,10 +57,11 @@ export const entries: Readonly<Record<MatrixName, Entry>> = {
       return { scene, start, config: `engines: ${JSON.stringify(written.engines)}\n` };
     },
   },
-  runsc: { needs: 'runsc', chosen: ['--isolation', 'gvisor'], open: asPlainUser },
+  runsc: { needs: 'runsc', chosen: ['--isolation', 'gvisor'], holds: 230, open: asPlainUser },
   'podman+runsc': {
     needs: 'podman',
     chosen: ['--engine', 'podman', '--isolation', 'gvisor'],
+    holds: 230,
     open: asPlainUser,
   },
 };
@@ -88,13 +82,14 @@ function startUnder(scene: Scene, config: string, program: readonly string[]): S
 
 /** Throws when its program is missing: a proof that is not made is no proof. */
 export async function openEngine(name: MatrixName): Promise<CellEngine> {
-  const { needs, chosen, open } = entries[name];
+  const { needs, chosen, holds, open } = entries[name];
   if (findTool(needs) === undefined) throw new Error(`${needs} is missing: see bin/setup --tests`);
   const { scene, start, config } = await open();
   return {
     name,
     scene,
     chosen,
+    holds,
     start,
     runUnder: async (lines, args) => {
       const words = ['run', '--json', ...chosen, ...args];
@@ -108,11 +103,6 @@ export async function openEngine(name: MatrixName): Promise<CellEngine> {
       const { stdout, stderr } = await startUnder(scene, config === '' ? '{}' : config, words).ended;
       if (stdout === '') throw new Error(`${name}: ${stderr}`);
       return JSON.parse(stdout) as Typed;
-    },
-    run: async (args, id = newId()) => {
-      const ended = await start(['run', '--json', '--id', id, ...chosen, ...args]).ended;
-      if (ended.stdout === '') throw new Error(`${name}: ${ended.stderr}`);
-      return { ...ended, result: JSON.parse(ended.stdout) as JsonResult };
     },
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { newId, sceneOf } from '../../system/scene.ts';
 import type { CellEngine } from './engines.ts';
+import type { Told } from './runs.ts';
 
 /** Where an act has its files: of the caller, gone at the end. */
 export interface Place {
@@ -16,17 +17,26 @@ export interface Place {
   readonly base: string;
 }
 
-interface Shown {
-  /** Words of `sandbox run`, after the engine. */
-  readonly flags: (place: Place) => readonly string[];
-  /** What the result must match (tap's match): status, stdout, limits … */
-  readonly wanted: object;
+/** What is asked for, of a run. Those that go together are asked for by one run; their lines and words must not clash. */
+export interface Asked {
+  /** Top-level keys of a profile. */
+  readonly lines?: (place: Place) => string;
+  /** Words of `sandbox run`. */
+  readonly flags?: (place: Place) => readonly string[];
 }
 
-export interface Act extends Shown {
-  readonly command: readonly string[];
-  /** The same command where it was not asked for, and what is seen then: so the act shows the difference. */
-  readonly control?: Shown;
+export interface Act {
+  readonly asked: Asked;
+  /** Whether it has a run of its own, since it ends it or asks for what others ask for. */
+  readonly alone?: true;
+  /** Of the shell. What it prints is its part of the output. */
+  readonly script: string;
+  /** Matched by its part of the output where it was asked for. */
+  readonly part?: RegExp;
+  /** What the result of that run must match (tap's match). */
+  readonly result?: object;
+  /** The same of a run in which nothing was asked for, so that the act shows the difference. */
+  readonly control?: { readonly part?: RegExp; readonly result?: object };
   /** Files on the host afterwards: name → content. */
   readonly left?: Readonly<Record<string, string | undefined>>;
 }
@@ -35,10 +45,10 @@ export interface Proof {
   /** Checks that must pass, unless the engine says that it lacks them. Each stands for one act inside or one look from outside. */
   readonly checks?: readonly string[];
   readonly acts?: readonly Act[];
-  /** What cannot be told by one run's result. */
   /** Tests that show it with what else it takes: a daemon of ours, another host. */
   readonly elsewhere?: readonly string[];
-  readonly show?: (t: Test, engine: CellEngine) => Promise<void>;
+  /** What cannot be told by the output and result of a run. */
+  readonly show?: (t: Test, engine: CellEngine, told: Told) => Promise<void>;
 }
 
 export function openPlace({ scene }: CellEngine): Place {
@@ -62,15 +72,4 @@ export function openPlace({ scene }: CellEngine): Place {
       }
     },
   };
-}
-
-/** Does an act on an engine, and its control. */
-export async function perform(t: Test, engine: CellEngine, act: Act): Promise<void> {
-  const place = openPlace(engine);
-  const { result } = await engine.run([...act.flags(place), '--', ...act.command]);
-  t.match(result, act.wanted, JSON.stringify({ ...result, artifacts: result.artifacts?.length }));
-  for (const [name, content] of Object.entries(act.left ?? {})) t.equal(place.read(name), content, name);
-  if (act.control === undefined) return;
-  const { result: without } = await engine.run([...act.control.flags(place), '--', ...act.command]);
-  t.match(without, act.control.wanted, `control: ${without.stdout} ${without.stderr}`);
 }
