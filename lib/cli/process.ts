@@ -23,7 +23,7 @@ function checkArguments(): void {
 }
 
 /** What a person reads when we fail: what happened, all findings, what to do. */
-function reportError(error: unknown, name: string, terminal: Terminal, debug: boolean): number {
+export function reportError(error: unknown, name: string, terminal: Terminal, debug: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof CofferdamError)) {
     terminal.err(

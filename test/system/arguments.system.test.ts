@@ -1,6 +1,6 @@
 // Owns the proof that a program gets the arguments that the caller wrote, byte for byte, on both ways to a sandbox.
 import { declareNeeds } from './needs.ts';
-import { type Scene, sandboxFile, testAsBoth } from './scene.ts';
+import { type Scene, sandboxFile, testAsBoth, testAsUser } from './scene.ts';
 
 declareNeeds('crun', 'base-tools', 'python-tools');
 
@@ -58,7 +58,7 @@ testAsBoth('every argument arrives as it was written', async (t, scene) => {
   }
 });
 
-testAsBoth('arguments of 100 KB and a thousand arguments arrive whole', async (t, scene) => {
+testAsUser('arguments of 100 KB and a thousand arguments arrive whole', async (t, scene) => {
   const large = ['"\n'.repeat(50_000), '漢'.repeat(33_333)];
   const many = Array.from({ length: 1000 }, (_, at) => `${at} "${at}"`);
   for (const way of ways) {
@@ -73,7 +73,7 @@ testAsBoth('arguments of 100 KB and a thousand arguments arrive whole', async (t
   }
 });
 
-testAsBoth('nothing of an argument is run by a shell on the host', async (t, scene) => {
+testAsUser('nothing of an argument is run by a shell on the host', async (t, scene) => {
   const planted = `${scene.home}/planted`;
   for (const way of ways) {
     await scene.run([
@@ -92,7 +92,7 @@ testAsBoth('nothing of an argument is run by a shell on the host', async (t, sce
   t.equal(found.status, 1);
 });
 
-testAsBoth('words after the program are its own, with or without "--"', async (t, scene) => {
+testAsUser('words after the program are its own, with or without "--"', async (t, scene) => {
   for (const way of ways) {
     const bare = await scene.run(['-p', 'base-tools', ...way, 'echo', '--json', '-p', 'x', '--', '--help']);
     t.match(bare, { status: 0, stdout: '--json -p x -- --help\n' });
@@ -101,7 +101,7 @@ testAsBoth('words after the program are its own, with or without "--"', async (t
   }
 });
 
-testAsBoth('refuses arguments that are not valid UTF-8, on both ways with one status', async (t, scene) => {
+testAsUser('refuses arguments that are not valid UTF-8, on both ways with one status', async (t, scene) => {
   const invalid = ['\\377', '\\303', '\\355\\240\\200'];
   for (const way of ways) {
     for (const bytes of invalid) {
@@ -126,7 +126,7 @@ testAsBoth('refuses arguments that are not valid UTF-8, on both ways with one st
   }
 });
 
-testAsBoth('tells a command that is not found from one that cannot be executed', async (t, scene) => {
+testAsUser('tells a command that is not found from one that cannot be executed', async (t, scene) => {
   scene.write('commands/plain', '#!/bin/sh\n', 0o644);
   scene.write('commands/lost', '#!/nonexistent/interpreter\n', 0o755);
   scene.write('commands/good', '#!/bin/sh\nexit 44\n', 0o755);

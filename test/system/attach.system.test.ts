@@ -80,7 +80,7 @@ testAsBoth('it is left by the keys, goes on, and is taken up again by others', a
 
 testAsBoth("the caller's terminal is as it was after any end, and the sandbox goes on", async (t, scene) => {
   const made = await makeShell(t, scene, `echo ready; ${talking}`);
-  t.equal((await scene.sandbox(['start', made.name])).status, 0);
+  t.equal((await scene.call(['start', made.name])).status, 0);
   const { SIGTERM, SIGKILL, SIGHUP } = constants.signals;
   for (const signal of [SIGTERM, SIGHUP, SIGKILL]) {
     const word = `s${signal}`;
@@ -99,7 +99,7 @@ testAsBoth("the caller's terminal is as it was after any end, and the sandbox go
 
 testAsBoth('without a terminal inside: input of several callers, and the end of it', async (t, scene) => {
   const made = await makeShell(t, scene, 'dd bs=1 count=5 of=/dev/null 2>/dev/null; echo got; wc -c; exit 3', ['-i']);
-  t.equal((await scene.sandbox(['start', made.name])).status, 0);
+  t.equal((await scene.call(['start', made.name])).status, 0);
   const killed = scene.spawn(sandboxFile, ['attach', made.name], { input: 'open' });
   killed.child.stdin?.write('12345');
   t.ok(await until(() => logText(scene, made).includes('got')));
@@ -115,7 +115,7 @@ testAsBoth('without a terminal inside: input of several callers, and the end of 
 test('input whose end is told while it is still on its way goes in whole', async (t) => {
   const scene = sceneOf('root');
   const made = await makeShell(t, scene, 'sleep 0.3; wc -c', ['-i']);
-  t.equal((await scene.sandbox(['start', made.name])).status, 0);
+  t.equal((await scene.call(['start', made.name])).status, 0);
   const seen: string[] = [];
   const end = await attachSandbox(scene.paths, findSandbox(scene.paths, made.name), {
     offset: 0,
@@ -148,7 +148,7 @@ function openFiles(pid: number): string[] {
 
 testAsBoth('Ctrl-C without a terminal inside leaves, and nobody attached holds nobody', async (t, scene) => {
   const made = await makeShell(t, scene, 'head -c 3000000 /dev/zero | tr "\\0" x; echo done >&2; exec sleep 300', []);
-  t.equal((await scene.sandbox(['start', made.name])).status, 0);
+  t.equal((await scene.call(['start', made.name])).status, 0);
   t.ok(await until(() => logText(scene, made).includes('done')));
   const started = scene.spawn(sandboxFile, ['attach', made.name]);
   const log = logsFolder(scene.paths, made.id);
@@ -170,7 +170,7 @@ testAsBoth('the terminal is of the sandbox, and what is typed goes through its o
   const made = await makeShell(t, scene, `ls /dev/pts | tr "\\n" " "; echo ready; ${talking}`);
   const ended = await startAttached(scene, made, [{ see: 'ready', type: 'end\r' }]);
   t.match(ended, { status: 5, same: true, seen: /^0 ptmx ready/ });
-  t.equal((await scene.sandbox(['start', made.name])).status, 0);
+  t.equal((await scene.call(['start', made.name])).status, 0);
   const { run } = await inspect(scene, made);
   const fifo = `${scene.paths.run}/runs/${run}/typed`;
   t.equal((await scene.spawn('/usr/bin/stat', ['-c', '%a %F', fifo]).ended).stdout, '600 fifo\n');

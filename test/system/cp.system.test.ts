@@ -30,7 +30,7 @@ testAsBoth('copies out and in, a file and a tree, each to its owner', async (t, 
   const live = await makeLive(t, scene);
   const folder = makeHostFolder(scene, 'both');
   scene.write('both/tree/run', '#!/bin/sh\necho ran "$@"\n', 0o755);
-  const into = await scene.sandbox(['cp', join(folder, 'tree'), `${live.name}:/workspace`]);
+  const into = await scene.call(['cp', join(folder, 'tree'), `${live.name}:/workspace`]);
   t.match(into, { status: 0, stdout: '' }, into.stderr);
   t.equal((await live.exec([], ['/workspace/tree/run', 'well'])).stdout, 'ran well\n', 'it may be executed');
   t.equal((await live.exec([], ['stat', '-c', '%u %a', '/workspace/tree/run'])).stdout, '65532 755\n');
@@ -38,7 +38,7 @@ testAsBoth('copies out and in, a file and a tree, each to its owner', async (t, 
     [],
     ['sh', '-c', 'mkdir /workspace/out && echo result >/workspace/out/a && chmod 4777 /workspace/out/a'],
   );
-  const out = await scene.sandbox(['cp', `${live.name}:/workspace/out`, folder]);
+  const out = await scene.call(['cp', `${live.name}:/workspace/out`, folder]);
   t.match(out, { status: 0, stdout: '' }, out.stderr);
   const found = statSync(join(folder, 'out/a'));
   t.equal(readFileSync(join(folder, 'out/a'), 'utf8'), 'result\n');
@@ -61,7 +61,7 @@ testAsBoth('a guest that leaves links, fifos and sockets gives none of them to t
     'mkdir -p .git/hooks && echo bad >.git/hooks/post-checkout && ln good second',
   ];
   t.equal((await live.exec([], ['sh', '-euc', make.join('\n')])).status, 0);
-  const { status, stderr } = await scene.sandbox(['cp', `${live.name}:/workspace/t`, folder]);
+  const { status, stderr } = await scene.call(['cp', `${live.name}:/workspace/t`, folder]);
   t.equal(status, 1);
   for (const [name, why] of [
     ['a', 'link'],
@@ -74,11 +74,11 @@ testAsBoth('a guest that leaves links, fifos and sockets gives none of them to t
   t.same(readdirSync(join(folder, 't')).sort(), ['good', 'second']);
   t.ok(lstatSync(join(folder, 't/second')).isFile());
   t.equal(readFileSync(join(folder, 'victim'), 'utf8'), 'mine');
-  const link = await scene.sandbox(['cp', `${live.name}:/workspace/t/c`, join(folder, 'passwd')]);
+  const link = await scene.call(['cp', `${live.name}:/workspace/t/c`, join(folder, 'passwd')]);
   t.equal(link.status, 125);
   t.match(link.stderr, /it is a link/);
   t.notOk(existsSync(join(folder, 'passwd')));
-  const device = await scene.sandbox(['cp', `${live.name}:/dev/null`, join(folder, 'null')]);
+  const device = await scene.call(['cp', `${live.name}:/dev/null`, join(folder, 'null')]);
   t.match([device.status, device.stderr], [125, /it is a device/]);
 });
 
@@ -93,7 +93,7 @@ testAsBoth('a guest that swaps files and folders for links while we copy gets no
   let whole = 0;
   for (let round = 0; round < 8; round++) {
     const target = join(folder, `out${round}`);
-    const { status, stderr } = await scene.sandbox(['cp', `${live.name}:/workspace/t`, target]);
+    const { status, stderr } = await scene.call(['cp', `${live.name}:/workspace/t`, target]);
     t.ok(status === 0 || status === 1 || status === 125, stderr);
     if (existsSync(target)) {
       whole += 1;
@@ -103,7 +103,7 @@ testAsBoth('a guest that swaps files and folders for links while we copy gets no
       t.equal(secret.stdout, '');
     } else t.equal(status, 125, 'what was not copied was said');
     // Where it goes may be a link by the time it is there: inside, it leads nowhere but inside.
-    await scene.sandbox(['cp', join(folder, 'in'), `${live.name}:/workspace/t/d/landed`]);
+    await scene.call(['cp', join(folder, 'in'), `${live.name}:/workspace/t/d/landed`]);
   }
   t.comment(`${whole} of 8 copies were whole`);
   t.notOk(existsSync(join(folder, 'landed')));
@@ -120,12 +120,12 @@ testAsBoth('refuses to copy in where the sandbox may not write, and links of the
   const file = scene.write('refused/file', 'x');
   symlinkSync('/etc/passwd', join(folder, 'link'));
   for (const place of ['/etc/file', '/usr/bin/ls', '/none/file', '/proc/self/file']) {
-    const { status, stderr } = await scene.sandbox(['cp', file, `${live.name}:${place}`]);
+    const { status, stderr } = await scene.call(['cp', file, `${live.name}:${place}`]);
     t.equal(status, 125, place);
     t.match(stderr, /cannot be copied to/);
   }
   t.match((await live.exec([], ['ls', '-a', '/workspace'])).stdout, /^\.\n\.\.\n\.tmp\n$/);
-  const link = await scene.sandbox(['cp', join(folder, 'link'), `${live.name}:/workspace`]);
+  const link = await scene.call(['cp', join(folder, 'link'), `${live.name}:/workspace`]);
   t.match([link.status, link.stderr], [125, /it is a link/]);
   t.equal(readlinkSync(join(folder, 'link')), '/etc/passwd');
 });
@@ -134,17 +134,17 @@ testAsBoth('refuses a sandbox that is unknown, stopped or paused, and sides that
   const live = await makeLive(t, scene);
   const file = scene.write('side', 'x');
   const tell = async (from: string, to: string) => {
-    const { status, stderr } = await scene.sandbox(['cp', from, to]);
+    const { status, stderr } = await scene.call(['cp', from, to]);
     return `${status} ${stderr}`;
   };
   t.match(await tell('no-such-box:/etc/passwd', '.'), /^125 .*no sandbox is called/);
   t.match(await tell(file, `${file}2`), /^2 .*one side/);
   t.match(await tell(`${live.name}:/a`, `${live.name}:/b`), /^2 .*one side/);
   t.match(await tell(`${live.name}:`, '.'), /^2 .*names no path/);
-  await scene.sandbox(['pause', live.name]);
+  await scene.call(['pause', live.name]);
   t.match(await tell(file, `${live.name}:/workspace`), /^125 .*is paused(.|\n)*sandbox unpause/);
-  await scene.sandbox(['unpause', live.name]);
-  await scene.sandbox(['stop', live.name]);
+  await scene.call(['unpause', live.name]);
+  await scene.call(['stop', live.name]);
   t.match(await tell(file, `${live.name}:/workspace`), /^125 .*is exited/);
 });
 
@@ -206,7 +206,7 @@ testAsBoth('a full disk is told, on either side, and nothing half is left', asyn
   t.match(full.stderr, /^sandbox: .*(free|space)/);
   const large = scene.write('full/large', '');
   truncateSync(large, 1100 * mebibyte);
-  const inside = await scene.sandbox(['cp', large, `${live.name}:/tmp/large`]);
+  const inside = await scene.call(['cp', large, `${live.name}:/tmp/large`]);
   t.equal(inside.status, 125);
   t.match(inside.stderr, /cannot be copied to/);
   t.equal((await live.exec([], ['ls', '-A', '/tmp'])).stdout, '');

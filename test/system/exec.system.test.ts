@@ -104,17 +104,19 @@ testAsBoth('refuses to enter a sandbox that is unknown, not started, paused or e
   const unknown = await scene.sandbox(['exec', 'no-such-sandbox', 'true']);
   t.match(unknown, { status: 125, stderr: /no sandbox is called "no-such-sandbox"/ });
   const live = await makeLive(t, scene);
-  t.equal((await scene.sandbox(['stop', '-t', '0', live.name])).status, 0);
+  t.equal((await scene.call(['stop', '-t', '0', live.name])).status, 0);
   t.match(await live.exec([], ['true']), { status: 125, stderr: /does not run: it is exited\n {2}sandbox start / });
-  t.equal((await scene.sandbox(['start', live.name])).status, 0);
+  t.equal((await scene.call(['start', live.name])).status, 0);
   t.match(await live.exec([], ['echo', 'again']), { status: 0, stdout: 'again\n' });
-  t.equal((await scene.sandbox(['pause', live.name])).status, 0);
+  t.equal((await scene.call(['pause', live.name])).status, 0);
   t.match(await live.exec([], ['true']), { status: 125, stderr: /it is paused\n {2}sandbox unpause / });
-  t.equal((await scene.sandbox(['unpause', live.name])).status, 0);
+  t.equal((await scene.call(['unpause', live.name])).status, 0);
   t.match(await live.exec([], ['echo', 'awake']), { status: 0, stdout: 'awake\n' });
 });
 
-const family = 'trap "" TERM; setsid sleep 301 & (setsid sleep 302 &); sleep 303; sleep 304';
+const family = 'setsid sleep 301 & (setsid sleep 302 &); sleep 303; sleep 304';
+/** Deaf to TERM, so it takes its grace. */
+const stubborn = `trap "" TERM; ${family}`;
 
 function sleepers(live: Live): string[] {
   return live
@@ -128,7 +130,7 @@ testAsBoth('a timeout ends all that the execution started, and the sandbox lives
   const live = await makeLive(t, scene);
   for (const way of ['Node', 'short']) {
     if (way === 'Node') dropEntrance(live);
-    const ended = await live.exec(['--timeout', '1s'], ['sh', '-c', family]);
+    const ended = await live.exec(['--timeout', '1s'], ['sh', '-c', way === 'Node' ? family : stubborn]);
     t.equal(ended.status, 124, `${way} ${ended.stderr}`);
     t.strictSame(sleepers(live), []);
     t.strictSame(live.entries(), []);
@@ -146,7 +148,8 @@ for (const [name, way] of Object.entries(ways)) {
     async (t, scene) => {
       const live = await makeLive(t, scene);
       for (const signal of ['SIGKILL', 'SIGTERM', 'SIGHUP'] as const) {
-        const started = live.startExec(way, ['sh', '-c', family]);
+        const script = signal === 'SIGTERM' && name === 'Node' ? stubborn : family;
+        const started = live.startExec(way, ['sh', '-c', script]);
         t.ok(await until(() => sleepers(live).length === 3), 'all three run');
         t.match(
           commandOf(started.pid),
@@ -184,7 +187,7 @@ testAsBoth(
     t.strictSame(live.groups(), [], 'the next execution takes the empty group away');
     await live.exec([], ['sh', '-c', 'sleep 306 >/dev/null 2>&1 &']);
     const pids = live.members();
-    t.equal((await scene.sandbox(['stop', '-t', '0', live.name])).status, 0);
+    t.equal((await scene.call(['stop', '-t', '0', live.name])).status, 0);
     t.ok(pids.every((pid) => !existsSync(`/proc/${pid}`) || !commandOf(pid).startsWith('sleep')));
   },
 );
@@ -218,14 +221,14 @@ testAsBoth('a detached execution has an id by which it is listed, waited for and
     if (way === 'Node') dropEntrance(live);
     const id = await detach('exit 5');
     t.match(id, /^x[0-9a-f]{16}$/, way);
-    t.match(await scene.sandbox(['wait', id]), { status: 0, stdout: '5\n' });
+    t.match(await scene.call(['wait', id]), { status: 0, stdout: '5\n' });
     const long = await detach(family);
     t.ok(await until(() => sleepers(live).length === 3));
-    t.match((await scene.sandbox(['ps', '--execs'])).stdout, new RegExp(`${long} .*${live.name}`));
-    t.equal((await scene.sandbox(['kill', long])).status, 0);
-    t.match(await scene.sandbox(['wait', long]), { status: 0, stdout: '143\n' });
+    t.match((await scene.call(['ps', '--execs'])).stdout, new RegExp(`${long} .*${live.name}`));
+    t.equal((await scene.call(['kill', long])).status, 0);
+    t.match(await scene.call(['wait', long]), { status: 0, stdout: '143\n' });
     t.strictSame(sleepers(live), []);
-    t.match(await scene.sandbox(['wait', 'x0000000000000000']), { status: 125 });
+    t.match(await scene.call(['wait', 'x0000000000000000']), { status: 125 });
   }
 });
 
@@ -240,7 +243,7 @@ testAsBoth('executions end with a sandbox whose supervisor is killed, and gc fre
   t.ok(await until(() => pids.every((pid) => !commandOf(pid).startsWith('sleep'))), 'all are dead');
   t.not((await started.ended).status, 0);
   t.match(await live.exec([], ['true']), { status: 125, stderr: /does not run: it is lost\n {2}free what it left/ });
-  t.equal((await scene.sandbox(['gc'])).status, 0);
+  t.equal((await scene.call(['gc'])).status, 0);
   t.strictSame(scene.traces(live.run), []);
 });
 

@@ -52,10 +52,10 @@ for (const [name, words] of Object.entries(ways)) {
   testAsBoth(`a run is taken down without one more process (${name})`, async (t, scene) => {
     // So that the short way is one.
     await scene.run(['-p', 'base-tools', '--', 'true']);
-    for (const [end, timeout] of [
-      ['SIGTERM', '30s'],
-      ['timeout', '6s'],
-    ] as const) {
+    // The supervisor itself sees to its timeout, whatever is above it; it needs time until all is exhausted.
+    const ends = name === 'short' ? (['SIGTERM', 'timeout'] as const) : (['SIGTERM'] as const);
+    for (const end of ends) {
+      const timeout = end === 'timeout' ? '8s' : '10m';
       const id = newId();
       const bound = boundProcesses();
       const control = scene.spawn('/bin/sh', ['-c', forking], { input: 'open' });
@@ -102,7 +102,7 @@ testAsBoth(
     t.ok(await until(() => membersOf(scene.uid, id).length === 0), 'nothing runs');
     await started.ended;
     bound.end();
-    t.equal((await scene.sandbox(['gc'])).status, 0);
+    t.equal((await scene.call(['gc'])).status, 0);
     t.strictSame(scene.traces(id), []);
   },
 );
@@ -167,7 +167,10 @@ const places: Readonly<Record<string, (scene: Scene) => string>> = {
 for (const [name, folderOf] of Object.entries(places)) {
   testAsBoth(`a disk that fills up during a run keeps nothing from being taken down (${name})`, async (t, scene) => {
     await scene.run(['-p', 'base-tools', '--', 'true']);
-    for (const signal of ['TERM', 'KILL'] as const)
-      for (const words of [[], ['--label', 'way=node']]) await runFull(t, scene, folderOf(scene), signal, words);
+    // Of the two ways each caller has one for each signal; both together have all.
+    const [short, node] = [[], ['--label', 'way=node']];
+    const turned = (name === 'state') === (scene.uid === 0);
+    await runFull(t, scene, folderOf(scene), 'TERM', turned ? short : node);
+    await runFull(t, scene, folderOf(scene), 'KILL', turned ? node : short);
   });
 }

@@ -11,9 +11,11 @@ declareNeeds('crun', 'base-tools', 'python-tools', 'node-tools', 'go-tools', 'se
 const all = ['base-tools', 'go-tools', 'node-tools', 'python-tools', 'secops-tools'];
 
 testAsBoth('every image meets its contract', async (t, scene) => {
-  const ended = await scene.sandbox(['image', 'check', ...all]);
+  // Root's runs differ in nothing that an image holds: one is enough.
+  const names = scene.uid === 0 ? all.slice(0, 1) : all;
+  const ended = await scene.call(['image', 'check', ...names]);
   t.equal(ended.status, 0, ended.stdout + ended.stderr);
-  for (const name of all) t.match(ended.stdout, new RegExp(`^${name}: [0-9]+ passed, 0 failed$`, 'm'));
+  for (const name of names) t.match(ended.stdout, new RegExp(`^${name}: [0-9]+ passed, 0 failed$`, 'm'));
 });
 
 tap.test('an image with a tool removed fails, and names the tool', async (t) => {
@@ -24,19 +26,19 @@ tap.test('an image with a tool removed fails, and names the tool', async (t) => 
   t.equal(saved.status, 0, saved.stderr);
   chownSync(file, scene.uid, scene.gid);
   // Into a store of the user's own, which comes before the system's.
-  const loaded = await scene.sandbox(['image', 'load', file]);
+  const loaded = await scene.call(['image', 'load', file]);
   t.equal(loaded.status, 0, loaded.stderr);
   const store = join(scene.paths.data, 'images');
   t.teardown(() => sceneOf('root').spawn('/bin/rm', ['-rf', store]).ended);
   const { rootfs } = findImage('base-tools', [store]);
   rmSync(file);
-  t.equal((await scene.sandbox(['image', 'check', 'base-tools'])).status, 0, 'control: whole, it passes');
+  t.equal((await scene.call(['image', 'check', 'base-tools'])).status, 0, 'control: whole, it passes');
   for (const name of ['unzip', 'jq']) rmSync(join(rootfs, 'usr/bin', name));
-  const ended = await scene.sandbox(['image', 'check', 'base-tools']);
+  const ended = await scene.call(['image', 'check', 'base-tools']);
   t.equal(ended.status, 125);
   t.match(ended.stderr, /unzip/);
   t.match(ended.stderr, /jq/);
-  const json = await scene.sandbox(['image', 'check', '--json', 'base-tools']);
+  const json = await scene.call(['image', 'check', '--json', 'base-tools']);
   t.equal(json.status, 125);
   const [result] = JSON.parse(json.stdout) as { image: string; ok: boolean; checks: { id: string; ok: boolean }[] }[];
   t.equal(result?.ok, false);

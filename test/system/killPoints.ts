@@ -92,6 +92,17 @@ export function pointsOf(steps: readonly Step[]): KillPoint[] {
   });
 }
 
+/**
+ * One of two callers' share: of a step that has two victims each takes one, in turn, so that together they have both of every step.
+ */
+export function shareOf(points: readonly KillPoint[], half: 0 | 1): KillPoint[] {
+  const steps = [...new Set(points.map(({ process, number }) => `${process} ${number}`))];
+  return points.filter(({ process, number, victim }) => {
+    const own = victim === process;
+    return process === '0' || own === (steps.indexOf(`${process} ${number}`) % 2 === half);
+  });
+}
+
 /** Everybody who lives while the program sleeps, each as the last of its processes begins: later steps are not always as many. */
 export function pointsMidRun(steps: readonly Step[]): KillPoint[] {
   const last = steps.findLastIndex(({ phase, number }) => phase === 'start' && number === 1);

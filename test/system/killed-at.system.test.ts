@@ -1,10 +1,11 @@
 // Owns the proof that a run killed at any step leaves nothing: one real SIGKILL before each call by which the launcher, the
-// supervisor, the runtime or init changes the host, of that process itself and of the first one, which the caller sees.
+// supervisor, the runtime or init changes the host, of that process itself and of the first one, which the caller sees: in turn
+// by root and by the plain user.
 // The steps are found by tracing. Of equal calls in a row on one folder the first stands for all (the mounts of one
 // sandbox are seventy). Ways with Node above: killed-at-node.system.test.ts.
 import tap from 'tap';
 import { runGauntlet, type Way, warmUp } from './gauntlet.ts';
-import { distinctSteps, pointsMidRun, pointsOf, sandboxWords, traceSteps } from './killPoints.ts';
+import { distinctSteps, pointsMidRun, pointsOf, sandboxWords, shareOf, traceSteps } from './killPoints.ts';
 import { makeLoneHost } from './loneHost.ts';
 import { declareNeeds } from './needs.ts';
 import { install } from './scene.ts';
@@ -36,7 +37,8 @@ for (const caller of ['root', 'plain user'] as const) {
       steps.some(({ command }) => command === 'MainThread'),
       'this is the short way',
     );
-    const points = [...pointsOf(distinctSteps(steps)), ...pointsMidRun(steps)];
+    const shared = shareOf(pointsOf(distinctSteps(steps)), caller === 'root' ? 0 : 1);
+    const points = [...shared, ...pointsMidRun(steps)];
     const begin = Date.now();
     const reached = await runGauntlet(t, { host, way: short, points, before });
     t.comment(`${steps.length} steps, ${points.length} points, ${reached} reached, ${Date.now() - begin} ms`);

@@ -11,11 +11,11 @@ declareNeeds('crun', 'base-tools');
 // Hundreds of command lines, on whatever machine: a bound, not an expectation.
 tap.setTimeout(900_000);
 
-/** One cycle, by a command line each. */
+/** One cycle of the plain user's. */
 async function goRound(scene: Scene, name: string): Promise<string> {
-  const created = await scene.sandbox(['create', '-p', 'base-tools', '--name', name, '--start']);
+  const created = await scene.call(['create', '-p', 'base-tools', '--name', name, '--start']);
   if (created.status !== 0) throw new Error(created.stderr);
-  const removed = await scene.sandbox(['rm', '-f', name]);
+  const removed = await scene.call(['rm', '-f', name]);
   if (removed.status !== 0) throw new Error(removed.stderr);
   return created.stdout.trim();
 }

@@ -23,7 +23,7 @@ testAsBoth('of two who want one name exactly one wins, and nothing of the other 
     listIds(scene).filter((id) => readSandbox(scene.paths, id)?.name === name),
     [winner],
   );
-  t.equal((await scene.sandbox(['rm', name])).status, 0);
+  t.equal((await scene.call(['rm', name])).status, 0);
 });
 
 testAsBoth('starting a running one changes nothing, and of two starts at once one starts', async (t, scene) => {
@@ -47,13 +47,13 @@ testAsBoth(
     process.kill(pid, 'SIGKILL');
     t.ok(await until(() => members.every((member) => readSoft(`/proc/${member}/stat`).match(/\) [ZX] |^$/) !== null)));
     t.equal((await inspect(scene, made)).state.status, 'lost');
-    refused(t, await scene.sandbox(['wait', made.name]), /supervisor of .* was killed/);
-    await scene.sandbox(['gc']);
+    refused(t, await scene.call(['wait', made.name]), /supervisor of .* was killed/);
+    await scene.call(['gc']);
     t.strictSame(scene.traces(run), []);
-    t.equal((await scene.sandbox(['start', made.name])).status, 0);
+    t.equal((await scene.call(['start', made.name])).status, 0);
     t.match(await inspect(scene, made), { starts: 2, state: { status: 'running' } });
     process.kill((await inspect(scene, made)).state.pid, 'SIGKILL');
-    t.equal((await scene.sandbox(['rm', made.name])).status, 0);
+    t.equal((await scene.call(['rm', made.name])).status, 0);
     t.strictSame(scene.traces(`${made.id}-2`), []);
   },
 );
@@ -61,8 +61,8 @@ testAsBoth(
 testAsBoth('one whose run folder was removed behind our back is still stopped', async (t, scene) => {
   const made = await make(t, scene);
   rmSync(join(runFolders(scene.paths).runs, `${made.id}-1`), { recursive: true });
-  refused(t, await scene.sandbox(['kill', '-s', 'USR1', made.name]), /cannot be reached/);
-  t.equal((await scene.sandbox(['stop', made.name])).status, 0);
+  refused(t, await scene.call(['kill', '-s', 'USR1', made.name]), /cannot be reached/);
+  t.equal((await scene.call(['stop', made.name])).status, 0);
   t.equal((await inspect(scene, made)).state.status, 'exited');
   t.strictSame(scene.traces(`${made.id}-1`), []);
 });
@@ -70,11 +70,11 @@ testAsBoth('one whose run folder was removed behind our back is still stopped', 
 testAsBoth('after a reboot, when all of /run is gone, it can be started again', async (t, scene) => {
   const made = await make(t, scene);
   process.kill((await inspect(scene, made)).state.pid, 'SIGKILL');
-  await scene.sandbox(['gc']);
+  await scene.call(['gc']);
   // Root's is the host's own.
   if (scene.uid !== 0) rmSync(scene.paths.run, { recursive: true });
   t.equal((await inspect(scene, made)).state.status, 'lost');
-  t.match(await scene.sandbox(['start', made.name]), { status: 0, stderr: '' });
+  t.match(await scene.call(['start', made.name]), { status: 0, stderr: '' });
   t.equal((await inspect(scene, made)).state.status, 'running');
 });
 
@@ -83,9 +83,9 @@ testAsBoth('gc and prune leave those that run, and prune removes the others', as
   const live = await make(t, scene, ['-l', `test=${label}`]);
   const created = await make(t, scene, ['-l', `test=${label}`], false);
   const ended = await make(t, scene, ['-l', `test=${label}`, '--', 'true']);
-  await scene.sandbox(['wait', ended.name]);
-  t.equal((await scene.sandbox(['gc'])).status, 0);
-  const pruned = await scene.sandbox(['prune', '--filter', `label=test=${label}`]);
+  await scene.call(['wait', ended.name]);
+  t.equal((await scene.call(['gc'])).status, 0);
+  const pruned = await scene.call(['prune', '--filter', `label=test=${label}`]);
   t.strictSame(pruned.stdout.trim().split('\n').sort(), [created.id, ended.id].sort());
   t.equal((await inspect(scene, live)).state.status, 'running');
 });
@@ -93,12 +93,12 @@ testAsBoth('gc and prune leave those that run, and prune removes the others', as
 testAsBoth('refuses to start what would be another sandbox now', async (t, scene) => {
   const profile = scene.write('own.yaml', 'extends: base-tools\n');
   const name = newName();
-  t.equal((await scene.sandbox(['create', '-p', profile, '--name', name])).status, 0);
-  t.teardown(() => scene.sandbox(['rm', '-f', name]));
+  t.equal((await scene.call(['create', '-p', profile, '--name', name])).status, 0);
+  t.teardown(() => scene.call(['rm', '-f', name]));
   scene.write('own.yaml', 'extends: base-tools\nlimits:\n  pids: 32\n');
-  refused(t, await scene.sandbox(['start', name]), /profile .* changed/);
+  refused(t, await scene.call(['start', name]), /profile .* changed/);
   scene.write('own.yaml', '# the same again\nextends: base-tools\n');
-  t.equal((await scene.sandbox(['start', name])).status, 0);
+  t.equal((await scene.call(['start', name])).status, 0);
 });
 
 testAsBoth('refuses what cannot be had, and leaves nothing of it', async (t, scene) => {
@@ -114,12 +114,12 @@ testAsBoth('refuses what cannot be had, and leaves nothing of it', async (t, sce
   ];
   const own = (id: string) => readSandbox(scene.paths, id)?.name === name;
   for (const [words, text] of cases) {
-    const ended = await scene.sandbox(['create', ...words, ...(words.includes('--name') ? [] : ['--name', name])]);
+    const ended = await scene.call(['create', ...words, ...(words.includes('--name') ? [] : ['--name', name])]);
     t.ok([2, 125].includes(ended.status ?? 0), words.join(' '));
     t.match(ended.stderr, text);
     t.strictSame(listIds(scene).filter(own), []);
   }
-  const free = await scene.sandbox(['create', '-p', 'base-tools', '--name', name]);
+  const free = await scene.call(['create', '-p', 'base-tools', '--name', name]);
   t.equal(free.status, 0, 'the name is free');
-  t.equal((await scene.sandbox(['rm', '-f', name])).status, 0);
+  t.equal((await scene.call(['rm', '-f', name])).status, 0);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import tap from 'tap';
 import { freeze } from '../../lib/run/life/freezer.ts';
 import { readSandbox, sandboxesFolder } from '../../lib/run/life/sandbox.ts';
-import { inspect, logText, make, refused } from './lifeScene.ts';
+import { inspect, logText, make, newName, refused } from './lifeScene.ts';
 import { declareNeeds } from './needs.ts';
 import { testAsBoth, until } from './scene.ts';
 import { readSoft } from './traces.ts';
@@ -36,8 +36,8 @@ testAsBoth('a sandbox is created, started, stopped, started again and removed', 
 });
 
 testAsBoth('the exit status of its program is what wait prints, whoever started it', async (t, scene) => {
-  const made = await make(t, scene, ['--', 'sh', '-c', 'sleep 1; exit 42']);
-  t.match(await scene.sandbox(['wait', made.name]), { status: 0, stdout: '42\n' });
+  const made = await make(t, scene, ['--', 'sh', '-c', 'sleep 0.3; exit 42']);
+  t.match(await scene.call(['wait', made.name]), { status: 0, stdout: '42\n' });
   t.match(await inspect(scene, made), { state: { status: 'exited', exitCode: 42, reason: 'exited' } });
   t.strictSame(scene.traces(`${made.id}-1`), []);
 });
@@ -45,8 +45,11 @@ testAsBoth('the exit status of its program is what wait prints, whoever started 
 testAsBoth(
   'its supervisor is in a session of its own, in the root folder, and holds none of our pipes',
   async (t, scene) => {
-    const made = await make(t, scene);
-    const { pid } = (await inspect(scene, made)).state;
+    const name = newName();
+    t.teardown(() => scene.call(['rm', '-f', name]));
+    // Its caller is over, and so is the end of its pipes.
+    const created = await scene.sandbox(['create', '-p', 'base-tools', '--name', name, '--start']);
+    const { pid } = (await inspect(scene, { name, id: created.stdout.trim() })).state;
     const fields = readSoft(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? [];
     t.equal(Number(fields[3]), pid, 'session');
     const held = await scene.spawn('/bin/ls', ['-l', `/proc/${pid}/fd`, `/proc/${pid}/cwd`]).ended;
@@ -58,11 +61,11 @@ testAsBoth(
 
 testAsBoth('refuses to remove a running one unless it is forced', async (t, scene) => {
   const made = await make(t, scene);
-  refused(t, await scene.sandbox(['rm', made.name]), /is running\n {2}sandbox stop/);
+  refused(t, await scene.call(['rm', made.name]), /is running\n {2}sandbox stop/);
   t.equal((await inspect(scene, made)).state.status, 'running');
-  t.equal((await scene.sandbox(['rm', '-f', made.name])).status, 0);
+  t.equal((await scene.call(['rm', '-f', made.name])).status, 0);
   t.strictSame(scene.traces(`${made.id}-1`), []);
-  t.equal((await scene.sandbox(['rm', '-f', made.name])).status, 0, 'nothing to remove is no failure then');
+  t.equal((await scene.call(['rm', '-f', made.name])).status, 0, 'nothing to remove is no failure then');
 });
 
 testAsBoth('stop kills a program that ignores TERM, after the time it is given', async (t, scene) => {
@@ -70,7 +73,7 @@ testAsBoth('stop kills a program that ignores TERM, after the time it is given',
   for (const time of ['0', '3']) {
     const made = await make(t, scene, ['--', 'sh', '-c', script]);
     t.ok(await until(() => logText(scene, made).includes('up')));
-    t.equal((await scene.sandbox(['stop', '-t', time, made.name])).status, 0);
+    t.equal((await scene.call(['stop', '-t', time, made.name])).status, 0);
     t.match(await inspect(scene, made), { state: { status: 'exited', exitCode: 143, reason: 'cancelled' } });
     t.strictSame(scene.traces(`${made.id}-1`), []);
   }
@@ -79,11 +82,11 @@ testAsBoth('stop kills a program that ignores TERM, after the time it is given',
 testAsBoth('kill sends the signal that is named, and KILL ends it', async (t, scene) => {
   const made = await make(t, scene, ['--', 'sh', '-c', 'trap "echo got" USR1; echo up; while :; do sleep 0.1; done']);
   t.ok(await until(() => logText(scene, made).includes('up')));
-  t.equal((await scene.sandbox(['kill', '-s', 'USR1', made.name])).status, 0);
+  t.equal((await scene.call(['kill', '-s', 'USR1', made.name])).status, 0);
   t.ok(await until(() => logText(scene, made).includes('got')));
-  t.equal((await scene.sandbox(['kill', made.name])).status, 0);
+  t.equal((await scene.call(['kill', made.name])).status, 0);
   t.match(await inspect(scene, made), { state: { status: 'exited', exitCode: 137 } });
-  refused(t, await scene.sandbox(['kill', made.name]), /does not run: it is exited/);
+  refused(t, await scene.call(['kill', made.name]), /does not run: it is exited/);
 });
 
 testAsBoth('a paused one is stopped, and removed by force', async (t, scene) => {
@@ -93,9 +96,9 @@ testAsBoth('a paused one is stopped, and removed by force', async (t, scene) => 
     if (sandbox === undefined) throw new Error('no sandbox');
     await freeze(sandbox);
     t.equal((await inspect(scene, made)).state.status, 'paused');
-    refused(t, await scene.sandbox(['rm', made.name]), /is paused/);
-    refused(t, await scene.sandbox(['start', made.name]), /is paused/);
-    t.match(await scene.sandbox([...words, made.name]), { status: 0, stderr: '' }, words.join(' '));
+    refused(t, await scene.call(['rm', made.name]), /is paused/);
+    refused(t, await scene.call(['start', made.name]), /is paused/);
+    t.match(await scene.call([...words, made.name]), { status: 0, stderr: '' }, words.join(' '));
     t.strictSame(scene.traces(`${made.id}-1`), []);
   }
 });
@@ -103,7 +106,7 @@ testAsBoth('a paused one is stopped, and removed by force', async (t, scene) => 
 testAsBoth('it ends when its time is over, and when it is idle, though nobody is there', async (t, scene) => {
   const timed = await make(t, scene, ['--ttl', '1s', '--', 'sh', '-c', 'while :; do echo x; sleep 0.1; done']);
   const idle = await make(t, scene, ['--idle', '1s']);
-  t.match(await scene.sandbox(['wait', timed.name, idle.name]), { stdout: '124\n124\n' });
+  t.match(await scene.call(['wait', timed.name, idle.name]), { stdout: '124\n124\n' });
   t.equal((await inspect(scene, timed)).state.reason, 'timeout');
   t.equal((await inspect(scene, idle)).state.reason, 'idle');
 });

@@ -20,7 +20,7 @@ export function newName(): string {
 export async function make(t: Test, scene: Scene, args: readonly string[] = [], start = true): Promise<Made> {
   const name = newName();
   const flags = start ? ['--start'] : [];
-  const { status, stdout, stderr } = await scene.sandbox([
+  const { status, stdout, stderr } = await scene.call([
     'create',
     '-p',
     'base-tools',
@@ -30,7 +30,7 @@ export async function make(t: Test, scene: Scene, args: readonly string[] = [], 
     ...args,
   ]);
   if (status !== 0) throw new Error(stderr);
-  t.teardown(() => scene.sandbox(['rm', '-f', name]));
+  t.teardown(() => scene.call(['rm', '-f', name]));
   return { id: stdout.trim(), name };
 }
 
@@ -42,7 +42,7 @@ export interface State {
 }
 
 export async function inspect(scene: Scene, { name }: Made): Promise<{ run: string; starts: number; state: State }> {
-  const { stdout, stderr } = await scene.sandbox(['inspect', name]);
+  const { stdout, stderr } = await scene.call(['inspect', name]);
   const [found] = JSON.parse(stdout || '[]') as { run: string; starts: number; state: State }[];
   if (found === undefined) throw new Error(stderr);
   return found;
@@ -74,5 +74,5 @@ export function listNamed(scene: Scene, base: string): string[] {
 
 /** Removes those: what a test that failed in the middle has left. */
 export async function removeNamed(scene: Scene, base: string): Promise<void> {
-  for (const name of listNamed(scene, base)) await scene.sandbox(['rm', '-f', name]);
+  for (const name of listNamed(scene, base)) await scene.call(['rm', '-f', name]);
 }

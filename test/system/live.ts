@@ -39,14 +39,14 @@ export async function makeLive(
   command: readonly string[] = [],
 ): Promise<Live> {
   const name = `t${newId().slice(-12)}`;
-  const made = await scene.sandbox(['create', '-p', 'base-tools', '--name', name, '--start', ...options, ...command]);
+  const made = await scene.call(['create', '-p', 'base-tools', '--name', name, '--start', ...options, ...command]);
   if (made.status !== 0) throw new Error(`no sandbox: ${made.stderr}`);
   const id = readFileSync(join(namesFolder(scene.paths), name), 'utf8').trim();
   const { run } = JSON.parse(readFileSync(join(sandboxFolder(scene.paths, id), 'sandbox.json'), 'utf8')) as {
     run: string;
   };
   t.teardown(async () => {
-    const removed = await scene.sandbox(['rm', '-f', name]);
+    const removed = await scene.call(['rm', '-f', name]);
     if (removed.status !== 0) throw new Error(`not removed: ${removed.stderr}`);
     const left = scene.traces(run);
     if (left.length > 0) throw new Error(`the sandbox left: ${left.join(', ')}`);

@@ -1,6 +1,6 @@
 // Owns the proof of output: both streams apart, live, whole, bounded where they are captured, and never held back.
 import { declareNeeds } from './needs.ts';
-import { newId, type Scene, sandboxFile, testAsBoth, until } from './scene.ts';
+import { newId, type Scene, sandboxFile, testAsBoth, testAsUser, until } from './scene.ts';
 import { findProcesses, readSoft } from './traces.ts';
 
 declareNeeds('crun', 'base-tools', 'python-tools');
@@ -30,7 +30,8 @@ function pipeline(scene: Scene, script: string, id: string, args: readonly strin
 testAsBoth('stdout and stderr come apart', async (t, scene) => {
   const ended = await scene.run([...base, '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
   t.match(ended, { status: 3, stdout: 'out\n', stderr: 'err\n' });
-  const { result } = await scene.runJson([...base, '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
+  // By a command line of its own: its own streams are what is looked at.
+  const { result } = await scene.runJson([...base, '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'], {});
   t.match(result, {
     status: 'failed',
     exitCode: 3,
@@ -40,7 +41,7 @@ testAsBoth('stdout and stderr come apart', async (t, scene) => {
   });
 });
 
-testAsBoth('a line arrives when it is written, not when the program ends', async (t, scene) => {
+testAsUser('a line arrives when it is written, not when the program ends', async (t, scene) => {
   const started = scene.spawn(
     sandboxFile,
     ['run', ...base, '--stdin', '--', 'sh', '-c', 'echo first; read line; echo "second $line"'],
@@ -51,7 +52,7 @@ testAsBoth('a line arrives when it is written, not when the program ends', async
   t.match(await started.ended, { status: 0, stdout: 'first\nsecond go\n' });
 });
 
-testAsBoth('a gigabyte goes through, and nothing of ours holds it', async (t, scene) => {
+testAsUser('a gigabyte goes through, and nothing of ours holds it', async (t, scene) => {
   const id = newId();
   const ended = pipeline(scene, '"$0" "$@" | wc -c', id, [...base, '--', 'head', '-c', '1000000000', '/dev/zero']);
   const peak = await peakMemory(id, ended);
@@ -60,7 +61,7 @@ testAsBoth('a gigabyte goes through, and nothing of ours holds it', async (t, sc
   t.strictSame(scene.traces(id), []);
 });
 
-testAsBoth('of a gigabyte, a result holds what the profile allows', async (t, scene) => {
+testAsUser('of a gigabyte, a result holds what the profile allows', async (t, scene) => {
   const id = newId();
   const running = scene.sandbox([
     'run',
@@ -96,7 +97,7 @@ testAsBoth('a reader that has enough ends the program, as without a sandbox', as
   t.strictSame(scene.traces(id), []);
 });
 
-testAsBoth('a captured stream is cut between characters, and says so', async (t, scene) => {
+testAsUser('a captured stream is cut between characters, and says so', async (t, scene) => {
   const profile = scene.write('ten.yaml', 'extends: base-tools\noutput: { stdout: 10b, stderr: 4b }\n');
   const cut = await scene.runJson(['-p', profile, '--', 'sh', '-c', 'printf xéééééé; printf "a€b" >&2']);
   t.match(cut.result, { stdout: 'xéééé', stderr: 'a€', truncated: { stdout: true, stderr: true }, exitCode: 0 });
@@ -106,7 +107,7 @@ testAsBoth('a captured stream is cut between characters, and says so', async (t,
   t.equal(direct.stdout, 'xéééééé', 'what goes straight to the caller is not cut');
 });
 
-testAsBoth('any byte passes through unchanged, and a result stays valid JSON', async (t, scene) => {
+testAsUser('any byte passes through unchanged, and a result stays valid JSON', async (t, scene) => {
   const script = 'import os; os.write(1, bytes(range(256)) * 300); os.write(2, b"\\xff\\xfe\\x00\\x1b[31m")';
   const all = Buffer.concat(
     Array.from({ length: 300 }, () => Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))),
@@ -121,7 +122,7 @@ testAsBoth('any byte passes through unchanged, and a result stays valid JSON', a
 });
 
 testAsBoth('a program may close its output and go on', async (t, scene) => {
-  const ended = await scene.run([...base, '--', 'sh', '-c', 'echo early; exec >&- 2>&-; sleep 1; exit 7']);
+  const ended = await scene.run([...base, '--', 'sh', '-c', 'echo early; exec >&- 2>&-; sleep 0.2; exit 7']);
   t.match(ended, { status: 7, stdout: 'early\n' });
 });
 
@@ -142,7 +143,7 @@ testAsBoth('a child in the background that keeps the pipe does not hold the call
   t.ok(Date.now() - begin < 500_000);
 });
 
-testAsBoth('output that cannot be written is our failure, not the program’s', async (t, scene) => {
+testAsUser('output that cannot be written is our failure, not the program’s', async (t, scene) => {
   const ended = await scene.spawn('/bin/sh', [
     '-c',
     'exec "$0" "$@" >/dev/full',

@@ -37,18 +37,18 @@ testAsBoth(
   async (t, scene) => {
     const live = await makeLive(t, scene, [], ['--', 'sh', '-c', waker]);
     t.ok(await grows(scene, live.name, true), 'the control: it beats');
-    const paused = await scene.sandbox(['pause', live.name]);
+    const paused = await scene.call(['pause', live.name]);
     t.match(paused, { status: 0, stdout: `${live.name}\n` }, paused.stderr);
     t.notOk(await grows(scene, live.name, false));
-    const listed = await scene.sandbox(['ps', '--filter', `name=${live.name}`, '--format', '{{.State}}']);
+    const listed = await scene.call(['ps', '--filter', `name=${live.name}`, '--format', '{{.State}}']);
     t.equal(listed.stdout, 'paused\n');
-    const again = await scene.sandbox(['pause', live.name]);
+    const again = await scene.call(['pause', live.name]);
     t.match([again.status, again.stderr], [125, /is not running: it is paused/]);
-    const { stdout } = await scene.sandbox(['stats', '--no-stream', '--format', '{{.CPUPerc}}', live.name]);
+    const { stdout } = await scene.call(['stats', '--no-stream', '--format', '{{.CPUPerc}}', live.name]);
     t.equal(stdout, '0.00%\n');
-    t.equal((await scene.sandbox(['unpause', live.name])).status, 0);
+    t.equal((await scene.call(['unpause', live.name])).status, 0);
     t.ok(await grows(scene, live.name, true));
-    const twice = await scene.sandbox(['unpause', live.name]);
+    const twice = await scene.call(['unpause', live.name]);
     t.match([twice.status, twice.stderr], [125, /is not paused: it is running/]);
   },
 );
@@ -60,8 +60,8 @@ for (const [how, end] of [
 ] as const) {
   testAsBoth(`a paused sandbox ends by ${how} and leaves nothing`, async (t, scene) => {
     const live = await makeLive(t, scene);
-    t.equal((await scene.sandbox(['pause', live.name])).status, 0);
-    const { status, stderr } = await scene.sandbox([...end, live.name]);
+    t.equal((await scene.call(['pause', live.name])).status, 0);
+    const { status, stderr } = await scene.call([...end, live.name]);
     t.equal(status, 0, stderr);
     t.ok(await until(() => scene.traces(live.run).length === 0), scene.traces(live.run).join(', '));
   });
@@ -69,35 +69,35 @@ for (const [how, end] of [
 
 testAsBoth('a paused sandbox ends with its lifetime', async (t, scene) => {
   const live = await makeLive(t, scene, ['--ttl', '3s']);
-  t.equal((await scene.sandbox(['pause', live.name])).status, 0);
-  const waited = await scene.sandbox(['wait', live.name]);
+  t.equal((await scene.call(['pause', live.name])).status, 0);
+  const waited = await scene.call(['wait', live.name]);
   t.equal(waited.stdout, '124\n', waited.stderr);
   t.ok(await until(() => scene.traces(live.run).length === 0), scene.traces(live.run).join(', '));
 });
 
 testAsBoth('a paused sandbox whose supervisor is killed is freed', async (t, scene) => {
   const live = await makeLive(t, scene);
-  t.equal((await scene.sandbox(['pause', live.name])).status, 0);
+  t.equal((await scene.call(['pause', live.name])).status, 0);
   const record = join(scene.paths.run, 'records', live.run);
   const pid = Number(readFileSync(record, 'utf8').split(' ')[2]);
   process.kill(pid, 'SIGKILL');
   t.ok(await until(() => !existsSync(`/proc/${pid}/exe`)));
-  const { status, stderr } = await scene.sandbox(['gc']);
+  const { status, stderr } = await scene.call(['gc']);
   t.equal(status, 0, stderr);
   t.same(scene.traces(live.run), []);
 });
 
 testAsBoth('refuses to pause what does not run', async (t, scene) => {
   const live = await makeLive(t, scene);
-  t.match((await scene.sandbox(['pause', 'no-such-box'])).stderr, /no sandbox is called/);
-  await scene.sandbox(['stop', live.name]);
-  const { status, stderr } = await scene.sandbox(['pause', live.name]);
+  t.match((await scene.call(['pause', 'no-such-box'])).stderr, /no sandbox is called/);
+  await scene.call(['stop', live.name]);
+  const { status, stderr } = await scene.call(['pause', live.name]);
   t.match([status, stderr], [125, /is not running: it is exited/]);
 });
 
 testAsBoth('stats tell cpu, memory and processes of a busy sandbox', async (t, scene) => {
   const live = await makeLive(t, scene, [], ['--', 'sh', '-c', 'sleep 1000 & while :; do :; done']);
-  const { stdout, stderr } = await scene.sandbox(['stats', '--no-stream', '--format', 'json', live.name]);
+  const { stdout, stderr } = await scene.call(['stats', '--no-stream', '--format', 'json', live.name]);
   const [row] = JSON.parse(stdout) as {
     CPUPerc: number;
     MemUsage: { bytes: number; limit: number };

@@ -1,6 +1,6 @@
 // Owns the proof on real Go: a module from a staged module cache is built and tested, with no network.
 import { declareNeeds } from './needs.ts';
-import { testAsBoth } from './scene.ts';
+import { testAsUser } from './scene.ts';
 import { fetchOnce, stage } from './staged.ts';
 
 declareNeeds('crun', 'go-tools');
@@ -12,7 +12,7 @@ go build -o app .
 ./app
 `;
 
-testAsBoth('builds and tests a Go module', async (t, scene) => {
+testAsUser('builds and tests a Go module', async (t, scene) => {
   // go.sum of the fixture is the pin: the client refuses a module with another hash, here and inside.
   const env = { GOFLAGS: '-mod=readonly -modcacherw', GOSUMDB: 'off', GOTOOLCHAIN: 'local' };
   const words = ['/bin/sh', '-c', 'GOMODCACHE="$PWD/modcache" go mod download && rm -f modcache/cache/lock'] as const;

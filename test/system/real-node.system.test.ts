@@ -1,6 +1,6 @@
 // Owns the proof on real JavaScript: a package's own test-suite passes, its dependencies staged beforehand, with no network.
 import { declareNeeds } from './needs.ts';
-import { testAsBoth } from './scene.ts';
+import { testAsUser } from './scene.ts';
 import { fetchOnce, stage } from './staged.ts';
 
 declareNeeds('crun', 'node-tools');
@@ -13,17 +13,16 @@ node --test --test-reporter=tap 'test/*.test.js' >../suite.log 2>&1 || { grep -B
 tail -8 ../suite.log
 `;
 
-testAsBoth('runs the test-suite of an npm package', async (t, scene) => {
+testAsUser('runs the test-suite of an npm package', async (t, scene) => {
   // The lock file pins every package by its integrity; no package's own scripts are run on the host.
   const words = ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'] as const;
   const fetched = await fetchOnce({ name: 'find-my-way', fixture: 'node-package', words: [...words], from: 'npm' });
   const folder = await stage(scene, fetched, 'find-my-way');
-  const mode = scene.uid === 0 ? 'copy' : 'rw';
   const { status, result } = await scene.runJson([
     '-p',
     'node-tools',
     '--workspace',
-    `${folder}:${mode}`,
+    `${folder}:rw`,
     '--',
     'sh',
     '-c',

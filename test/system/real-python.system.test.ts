@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { declareNeeds } from './needs.ts';
-import { testAsBoth } from './scene.ts';
+import { testAsUser } from './scene.ts';
 import { fetchOnce, stage } from './staged.ts';
 
 declareNeeds('crun', 'python-tools');
@@ -23,7 +23,7 @@ python3 -c 'import markupsafe._speedups as fast; print("extension", fast.__file_
 python3 -m pytest -q
 `;
 
-testAsBoth('builds, installs and tests a PyPI package with a C extension from its sdist', async (t, scene) => {
+testAsUser('builds, installs and tests a PyPI package with a C extension from its sdist', async (t, scene) => {
   const words = [
     'python3',
     '-m',

@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { declareNeeds } from './needs.ts';
-import { install, type Scene, testAsBoth } from './scene.ts';
+import { install, type Scene, testAsUser } from './scene.ts';
 import { fixtures, stage } from './staged.ts';
 
 declareNeeds('crun', 'secops-tools');
@@ -46,7 +46,7 @@ async function stageTree(scene: Scene): Promise<string> {
   return stage(scene, tree, 'tree');
 }
 
-testAsBoth('finds with each scanner what was planted in a real tree', async (t, scene) => {
+testAsUser('finds with each scanner what was planted in a real tree', async (t, scene) => {
   const tree = await stageTree(scene);
   for (const { tool, command, finds } of scans) {
     const { result, stderr } = await scene.runJson([

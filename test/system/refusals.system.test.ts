@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import type { Test } from 'tap';
 import { declareNeeds } from './needs.ts';
-import { type Ended, type JsonResult, newId, type Scene, sandboxFile, sceneOf, testAsBoth, until } from './scene.ts';
+import { type JsonResult, newId, type Scene, sandboxFile, sceneOf, testAsBoth, testAsUser, until } from './scene.ts';
 
 declareNeeds('crun', 'unshare', 'base-tools');
 
@@ -19,8 +19,8 @@ interface Refusal {
 
 /** Asks twice, for a person and for a machine; gives all that was printed. */
 async function check(t: Test, scene: Scene, { args, code, status, says }: Refusal): Promise<string> {
-  const forms = [[], ['--json']].map((json) => scene.sandbox(['run', ...json, ...args, ...command]));
-  const [told, json] = (await Promise.all(forms)) as [Ended, Ended];
+  const told = await scene.sandbox(['run', ...args, ...command]);
+  const json = await scene.call(['run', '--json', ...args, ...command]);
   t.equal(told.status, status, `${args.join(' ')}: ${told.stderr}`);
   t.match(told.stderr, says, args.join(' '));
   t.match(told.stderr, /^sandbox: .+\n(.*\n)* {2}\S.*\n$/, 'what happened, and what to do');
@@ -31,7 +31,7 @@ async function check(t: Test, scene: Scene, { args, code, status, says }: Refusa
   return `${told.stdout}${told.stderr}${json.stdout}${json.stderr}`;
 }
 
-testAsBoth('refuses ids that are not ids, on both ways', async (t, scene) => {
+testAsUser('refuses ids that are not ids, on both ways', async (t, scene) => {
   const bad = ['a b', '', '../x', 'a.b', 'é\n', 'x'.repeat(65)].map((id) => `--id=${id}`);
   for (const option of [...bad, '--task-id=a b', '--job-id=a.b']) {
     await check(t, scene, { args: [...base, option], code: 'ID_INVALID', status: 2, says: /id/ });
@@ -64,7 +64,7 @@ testAsBoth('refuses a second run with the id of one that runs, which goes on', a
   }
 });
 
-testAsBoth('refuses secrets in the environment, and prints their value nowhere', async (t, scene) => {
+testAsUser('refuses secrets in the environment, and prints their value nowhere', async (t, scene) => {
   const value = `AKIA${'Q7ZK3'.repeat(3)}W`;
   for (const pair of [`DB_PASSWORD=hunter-${value}`, `PLAIN=${value}`]) {
     const told = await check(t, scene, {
@@ -88,7 +88,7 @@ testAsBoth('refuses secrets in the environment, and prints their value nowhere',
   t.match(await scene.run([...base, '--env', 'A=b c', '--', 'sh', '-c', 'echo "$A"']), { status: 0, stdout: 'b c\n' });
 });
 
-testAsBoth('refuses options and commands that it does not know, with the near name', async (t, scene) => {
+testAsUser('refuses options and commands that it does not know, with the near name', async (t, scene) => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['run', ...base, '--memroy', '1g', ...command], /--memory/],
     [['run', ...base, '--memroy=1g', ...command], /--memory/],
@@ -101,7 +101,7 @@ testAsBoth('refuses options and commands that it does not know, with the near na
     t.match(await scene.sandbox(args), { status: 2, stdout: '', stderr: says }, args.join(' '));
 });
 
-testAsBoth('refuses limits without a unit, with a wrong one, and out of bounds', async (t, scene) => {
+testAsUser('refuses limits without a unit, with a wrong one, and out of bounds', async (t, scene) => {
   const cases: readonly string[] = [
     '--memory=5x',
     '--memory=1',
@@ -123,7 +123,7 @@ testAsBoth('refuses limits without a unit, with a wrong one, and out of bounds',
   }
 });
 
-testAsBoth('refuses profiles that it cannot take as they stand, naming file, line and column', async (t, scene) => {
+testAsUser('refuses profiles that it cannot take as they stand, naming file, line and column', async (t, scene) => {
   const file = (name: string, text: string) => ['-p', scene.write(`profiles/${name}.yaml`, text)];
   const place = (name: string, at: string) => new RegExp(`profiles/${name}\\.yaml:${at}`);
   const zeros = `sha256:${'0'.repeat(64)}`;
@@ -190,7 +190,7 @@ testAsBoth('refuses a profile whose image is not built, with the command that bu
   t.match(ended, { status: 125, stderr: /sandbox image build base-tools/ });
 });
 
-testAsBoth('never prints an escape sequence that a name carries', async (t, scene) => {
+testAsUser('never prints an escape sequence that a name carries', async (t, scene) => {
   const evil = 'evil\u001b]0;owned\u0007\u001b[31m\u202e';
   const names = [
     ['-p', evil],
@@ -205,7 +205,7 @@ testAsBoth('never prints an escape sequence that a name carries', async (t, scen
     [...base, '--engine', evil],
   ];
   for (const args of names) {
-    const forms = [[], ['--json']].map((json) => scene.sandbox(['run', ...json, ...args, ...command]));
+    const forms = [scene.sandbox(['run', ...args, ...command]), scene.call(['run', '--json', ...args, ...command])];
     for (const ended of await Promise.all(forms)) {
       t.equal(ended.status, 2, JSON.stringify(args));
       t.notMatch(ended.stdout + ended.stderr, /[\u001b\u0007\u202e]/, JSON.stringify(args));

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import tap from 'tap';
 import { declareNeeds } from './needs.ts';
-import { newId, type Scene, testAsBoth, until } from './scene.ts';
+import { newId, type Scene, testAsBoth, testAsUser, until } from './scene.ts';
 import { readSoft } from './traces.ts';
 import { type Step, typed } from './typing.ts';
 
@@ -24,12 +24,14 @@ async function typeRun(scene: Scene, options: readonly string[], script: string,
 
 /** Whether all of the run is gone; what a SIGKILL of ours left goes with the next call. */
 async function isGone(scene: Scene, id: string): Promise<boolean> {
-  await scene.sandbox(['gc']);
+  await scene.call(['gc']);
   return until(() => scene.traces(id).length === 0);
 }
 
+// What is root's own about a terminal shows on the short way.
 for (const [name, way] of Object.entries(ways)) {
-  testAsBoth(`a run has a terminal: size, input, Ctrl-C, resizing, exit status (${name})`, async (t, scene) => {
+  const testAs = name === 'short' ? testAsBoth : testAsUser;
+  testAs(`a run has a terminal: size, input, Ctrl-C, resizing, exit status (${name})`, async (t, scene) => {
     const script = `
 stty size; tty; echo "TERM $TERM"; test -t 0 && test -t 1 && test -t 2 && echo all; : </dev/tty && echo controlling
 trap 'echo interrupted' INT; trap 'stty size' WINCH
@@ -50,7 +52,7 @@ exit 9`;
     t.strictSame(scene.traces(ended.id), []);
   });
 
-  testAsBoth(`the caller's terminal is as it was after any end of a run (${name})`, async (t, scene) => {
+  testAs(`the caller's terminal is as it was after any end of a run (${name})`, async (t, scene) => {
     await typeRun(scene, ['-it', ...way], 'true');
     const { SIGTERM, SIGKILL, SIGHUP } = constants.signals;
     for (const signal of [SIGTERM, SIGHUP, SIGKILL]) {
@@ -66,7 +68,7 @@ exit 9`;
     t.match(killed, { same: true, status: 137 });
   });
 
-  testAsBoth(`without -i Ctrl-C ends the run, and Ctrl-Z stops nobody (${name})`, async (t, scene) => {
+  testAs(`without -i Ctrl-C ends the run, and Ctrl-Z stops nobody (${name})`, async (t, scene) => {
     await typeRun(scene, ['-t', ...way], 'true');
     const ended = await typeRun(
       scene,
@@ -135,7 +137,7 @@ testAsBoth('a terminal goes with artifacts and a workspace', async (t, scene) =>
   t.match(ended.seen, /got <x>\r\n(.|\n)*1 artifacts in/);
 });
 
-testAsBoth('twenty runs with a terminal know its size at once, and leave nothing', async (t, scene) => {
+testAsUser('twenty runs with a terminal know its size at once, and leave nothing', async (t, scene) => {
   for (let at = 0; at < 20; at++) {
     const ended = await typeRun(scene, ['-it'], 'stty size');
     t.match(ended, { seen: '33 77\r\n', status: 0, same: true });
@@ -143,7 +145,7 @@ testAsBoth('twenty runs with a terminal know its size at once, and leave nothing
   }
 });
 
-testAsBoth('refuses -t without a terminal, and with --json, and starts nothing', async (t, scene) => {
+testAsUser('refuses -t without a terminal, and with --json, and starts nothing', async (t, scene) => {
   for (const words of [['-t'], ['-it'], ['-t', '-e', 'A=b'], ['-t', '--json']]) {
     const ended = await scene.sandbox(['run', '-p', 'base-tools', ...words, '--', 'echo', 'ran']);
     t.equal(ended.status, 2, words.join(' '));

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import tap, { type Test } from 'tap';
 import { systemPath } from '../../lib/base/exec.ts';
 import { type Paths, resolvePaths } from '../../lib/base/paths.ts';
+import { type CommandLine, makeCommandLine } from './commandLine.ts';
 import { findTraces } from './traces.ts';
 
 export const install = resolve(import.meta.dirname, '../..');
@@ -57,9 +58,11 @@ export interface Scene {
   spawn(file: string, args: readonly string[], options?: Options): Started;
   /** bin/sandbox to its end. */
   sandbox(args: readonly string[], options?: Options): Promise<Ended>;
+  /** The same by a command line that stays: for what is not itself proven. */
+  call(args: readonly string[]): Promise<Ended>;
   /** `bin/sandbox run --id ID ARGS` to its end; fails when anything of the run is left. */
   run(args: readonly string[], options?: Options): Promise<Ended>;
-  /** The same with --json, read. */
+  /** The same with --json, read; without options by the command line that stays. */
   runJson(args: readonly string[], options?: Options): Promise<Ended & { readonly result: JsonResult }>;
   /** What is left of a run: files, cgroups, mounts, processes. */
   traces(id: string): string[];
@@ -133,7 +136,7 @@ function startChild(
   return { child, pid: child.pid ?? -1, out: () => Buffer.concat(out), err: () => Buffer.concat(err), ended };
 }
 
-function makeScene(caller: Scene['caller'], who: { uid: number; gid: number }): Scene {
+function makeScene(caller: Scene['caller'], who: { uid: number; gid: number }): Scene & Pick<CommandLine, 'close'> {
   const home = mkdtempSync(join(tmpdir(), 'cofferdam-system-'));
   // A sandbox of root's must be able to pass it to a workspace below.
   chmodSync(home, 0o711);
@@ -144,13 +147,15 @@ function makeScene(caller: Scene['caller'], who: { uid: number; gid: number }): 
     startChild(file, args, who, { cwd: home, ...options, env: { ...env, ...options.env } });
   const sandbox: Scene['sandbox'] = (args, options) => start(sandboxFile, args, options).ended;
   const traces = (id: string) => findTraces(paths, who.uid, id);
-  const run: Scene['run'] = async (args, options) => {
+  const line = makeCommandLine(install, ([file, ...words]) => start(file, words, { input: 'open' }));
+  const runBy = async (call: Scene['call'], args: readonly string[]) => {
     const id = newId();
-    const ended = await sandbox(['run', '--id', id, ...args], options);
+    const ended = await call(['run', '--id', id, ...args]);
     const left = traces(id);
     if (left.length > 0) throw new Error(`the run left: ${left.join(', ')}\n${ended.stderr}`);
     return ended;
   };
+  const run: Scene['run'] = (args, options) => runBy((words) => sandbox(words, options), args);
   const write: Scene['write'] = (name, content, mode = 0o644) => {
     const file = join(home, name);
     const made = mkdirSync(dirname(file), { recursive: true });
@@ -170,24 +175,30 @@ function makeScene(caller: Scene['caller'], who: { uid: number; gid: number }): 
     write,
     spawn: start,
     sandbox,
+    call: line.call,
+    close: line.close,
     run,
     traces,
     runJson: async (args, options) => {
-      const ended = await run(['--json', ...args], options);
+      const call = options === undefined ? line.call : (words: readonly string[]) => sandbox(words, options);
+      const ended = await runBy(call, ['--json', ...args]);
       return { ...ended, result: JSON.parse(ended.stdout) as JsonResult };
     },
   };
 }
 
-const scenes = new Map<string, Scene>();
+const scenes = new Map<string, ReturnType<typeof makeScene>>();
 
 /** The scene of root or of the plain user; one of each per test file. */
 export function sceneOf(caller: Scene['caller']): Scene {
   let scene = scenes.get(caller);
   if (scene === undefined) {
     scene = makeScene(caller, caller === 'root' ? { uid: 0, gid: 0 } : findUser());
-    const { home } = scene;
-    tap.teardown(() => rmSync(home, { recursive: true, force: true }));
+    const { home, close } = scene;
+    tap.teardown(async () => {
+      await close();
+      rmSync(home, { recursive: true, force: true });
+    });
     scenes.set(caller, scene);
   }
   return scene;
@@ -198,6 +209,11 @@ export function testAsBoth(title: string, body: (t: Test, scene: Scene) => Promi
   for (const caller of ['root', 'plain user'] as const) {
     tap.test(`${title} (${caller})`, async (t) => body(t, sceneOf(caller)));
   }
+}
+
+/** Declares a test once, as a plain user: for what no uid has a part in. */
+export function testAsUser(title: string, body: (t: Test, scene: Scene) => Promise<void>): void {
+  tap.test(title, async (t) => body(t, sceneOf('plain user')));
 }
 
 /** Waits until `holds`, looking every 20 ms for `seconds` or more, a bound for a machine that is busy; false when it never did. */

@@ -16,7 +16,7 @@ before = termios.tcgetattr(master)
 os.close(go)
 os.close(looked)
 seen, begin = b"", 0
-end = time.monotonic() + 60
+end = time.monotonic() + 240
 status = None
 closed = False
 while time.monotonic() < end:

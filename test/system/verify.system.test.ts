@@ -25,7 +25,7 @@ async function verify(
   scene: Scene,
   args: readonly string[],
 ): Promise<{ status: number | null; verified: Verified }> {
-  const { status, stdout, stderr } = await scene.sandbox(['verify', '--json', ...args]);
+  const { status, stdout, stderr } = await scene.call(['verify', '--json', ...args]);
   if (stdout === '') throw new Error(stderr);
   t.strictSame(
     findProcesses('cofferdam-probe').filter(({ command }) => command.includes('/cofferdam-probe')),
@@ -92,7 +92,7 @@ tap.test('refuses the control run to root, unless the machine can be thrown away
 });
 
 testAsBoth('refuses what a run of the profile refuses', async (t, scene) => {
-  const { status, stderr } = await scene.sandbox(['verify', '--profile', 'no-such-profile']);
+  const { status, stderr } = await scene.call(['verify', '--profile', 'no-such-profile']);
   t.equal(status, 2);
   t.match(stderr, /no-such-profile/);
 });

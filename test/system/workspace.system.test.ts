@@ -100,9 +100,9 @@ testAsBoth('a copy leaves the folder alone until the changes are applied', async
   const ended = await scene.sandbox(['run', '--id', id, ...base, '-w', `${folder}:copy`, '--', 'sh', '-c', change]);
   t.match(ended, { status: 0, stdout: 'new\n', stderr: new RegExp(`sandbox diff ${id}`) });
   t.equal(readFileSync(join(folder, 'file'), 'utf8'), 'old\n');
-  const diff = await scene.sandbox(['diff', id]);
+  const diff = await scene.call(['diff', id]);
   for (const line of ['-old', '+new', '+added', '-gone']) t.ok(diff.stdout.split('\n').includes(line), line);
-  t.equal((await scene.sandbox(['apply', id])).status, 0);
+  t.equal((await scene.call(['apply', id])).status, 0);
   t.equal(readFileSync(join(folder, 'file'), 'utf8'), 'new\n');
   t.equal(readFileSync(join(folder, 'sub/more'), 'utf8'), 'added\n');
   t.notOk(existsSync(join(folder, 'gone')));
@@ -131,12 +131,12 @@ testAsBoth('a copy with a place that runs code, or a link out, is not applied', 
       '-c',
       `${attack}; echo more >good`,
     ]);
-    const applied = await scene.sandbox(['apply', id]);
+    const applied = await scene.call(['apply', id]);
     t.equal(applied.status, 125, `${attack} ${applied.stderr}`);
-    const diff = await scene.sandbox(['diff', id]);
+    const diff = await scene.call(['diff', id]);
     t.notMatch(applied.stdout + applied.stderr + diff.stdout, /\u001b\[31m/);
     t.strictSame(namesIn(folder), before, 'all of it or nothing');
-    t.equal((await scene.sandbox(['apply', '--discard', id])).status, 0);
+    t.equal((await scene.call(['apply', '--discard', id])).status, 0);
   }
 });
 
