@@ -1,9 +1,18 @@
 // Owns the proof that Squid comes up only as it was meant, is replaced without a lost request, and leaves nothing behind.
 import { readdirSync, readFileSync } from 'node:fs';
-import { test } from 'tap';
+import tap, { type Test, test } from 'tap';
 import { uids } from '../firewall/world.ts';
 import { allowed, connect, get } from './bypassCases.ts';
 import { bypassPolicy, makeSquidScene } from './squidScene.ts';
+
+const scene = await makeSquidScene(tap);
+
+/** One that ends with its test. */
+async function start(t: Test, options: Parameters<typeof scene.start>[1] = {}) {
+  const squid = await scene.start(bypassPolicy, options);
+  t.teardown(() => squid.stop());
+  return squid;
+}
 
 const openGet = { send: get(`http://${allowed}/`) };
 const statusOf = (pid: number) => readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -22,8 +31,7 @@ const parentOf = (pid: number) => Number(/^PPid:\s+([0-9]+)/m.exec(statusOf(pid)
 const foldersIn = (folder: string) => readdirSync(folder).filter((name) => name.startsWith('squid-'));
 
 test('it runs under its own uid, without capabilities, and leaves nothing', async (t) => {
-  const scene = await makeSquidScene(t);
-  const squid = await scene.start(bypassPolicy);
+  const squid = await start(t);
   const about = statusOf(squid.pid);
   t.match(about, new RegExp(`^Uid:(\\s+${uids.proxy}){4}$`, 'm'));
   t.match(about, new RegExp(`^Gid:(\\s+${uids.proxy}){4}$`, 'm'));
@@ -41,21 +49,19 @@ test('it runs under its own uid, without capabilities, and leaves nothing', asyn
 });
 
 test('refuses to start on a port that somebody has', async (t) => {
-  const scene = await makeSquidScene(t);
-  const first = await scene.start(bypassPolicy);
-  await t.rejects(scene.start(bypassPolicy, { port: first.port }), { message: /^PROXY_FAILED/ });
+  const first = await start(t);
+  await t.rejects(start(t, { port: first.port }), { message: /^PROXY_FAILED/ });
   t.equal((await first.ask(openGet)).status, 200, 'the first one goes on');
   t.equal(foldersIn(scene.folder).length, 1, 'no folder of the second is left');
 });
 
 test('a new generation takes over while requests go on, and none is lost', async (t) => {
-  const scene = await makeSquidScene(t);
   const requests = Array.from({ length: 40 }, () => openGet);
-  let current = await scene.start(bypassPolicy);
+  let current = await start(t);
   for (let generation = 0; generation < 2; generation++) {
     const old = current;
     const during = old.askAll(requests);
-    current = await scene.start(bypassPolicy);
+    current = await start(t);
     const after = current.askAll(requests);
     const answers = [...(await during), ...(await after)];
     t.strictSame([...new Set(answers.map(({ status }) => status))], [200]);
@@ -65,20 +71,19 @@ test('a new generation takes over while requests go on, and none is lost', async
 });
 
 test('a tunnel that does not end is ended when the drain is over', async (t) => {
-  const scene = await makeSquidScene(t);
-  const squid = await scene.start(bypassPolicy);
+  const squid = await start(t);
   const asking = squid.ask({ send: connect(`${allowed}:80`), inTunnel: 'never ended' });
   const isOpen = () => scene.world.host(['/usr/bin/sh', '-c', `ss -Htn sport = :${squid.port}`]).trim() !== '';
   for (let i = 0; i < 6000 && !isOpen(); i++) await new Promise((done) => setTimeout(done, 10));
   t.ok(isOpen());
   await squid.stop(200);
   t.equal(isAlive(squid.pid), false);
-  await asking;
+  const { entries } = await asking;
+  t.match(entries, [{ result: 'allow', host: allowed }], 'and is logged');
 });
 
 test('its end by somebody else is noticed, and its place is cleaned', async (t) => {
-  const scene = await makeSquidScene(t);
-  const squid = await scene.start(bypassPolicy);
+  const squid = await start(t);
   t.equal(foldersIn(scene.folder).length, 1);
   process.kill(squid.pid, 'SIGKILL');
   for (let i = 0; i < 6000 && foldersIn(scene.folder).length > 0; i++)
@@ -87,9 +92,8 @@ test('its end by somebody else is noticed, and its place is cleaned', async (t) 
 });
 
 test('with a parent proxy everything goes through it, and nothing around it when it is gone', async (t) => {
-  const scene = await makeSquidScene(t);
   // What listens there says who it is and what it was asked.
-  const squid = await scene.start(bypassPolicy, { parent: 'http://45.45.45.53:8080' });
+  const squid = await start(t, { parent: 'http://45.45.45.53:8080' });
   const answer = await squid.ask(openGet);
   t.match(answer.text, `reached 45.45.45.53 8080 by GET http://${allowed}/ HTTP/1.1`);
   t.same([...new Set(answer.reached.map(({ at, port }) => `${at} ${port}`))], ['45.45.45.53 8080']);
@@ -97,15 +101,14 @@ test('with a parent proxy everything goes through it, and nothing around it when
   t.equal(unlisted.status, 403);
   const hidden = await squid.ask({ send: connect('private.example.org:80') });
   t.equal(hidden.status, 403, 'refuses what our name servers say is private');
-  const gone = await scene.start(bypassPolicy, { parent: 'http://45.45.45.53:9' });
+  const gone = await start(t, { parent: 'http://45.45.45.53:9' });
   const refused = await gone.ask(openGet);
   t.ok(refused.status >= 500, `refuses with ${refused.status}`);
   t.same(refused.reached, []);
 });
 
 test('sni strict: a tunnel begins with TLS for an allowed name, or ends', async (t) => {
-  const scene = await makeSquidScene(t);
-  const squid = await scene.start(bypassPolicy, { sni: 'strict' });
+  const squid = await start(t, { sni: 'strict' });
   const tunnel = { send: connect(`${allowed}:443`), inTunnel: get('/inside') };
   const tls = (name: string) => ({ ...tunnel, tls: { name, authority: scene.authority } });
   const passed = await squid.ask(tls(allowed));
@@ -121,7 +124,7 @@ test('sni strict: a tunnel begins with TLS for an allowed name, or ends', async 
     const answer = await squid.ask({ ...tunnel, inTunnel });
     t.same(answer.reached, [], `refuses ${JSON.stringify(inTunnel.slice(0, 12))} in a tunnel`);
   }
-  const open = await scene.start(bypassPolicy);
+  const open = await start(t);
   const unseen = await open.ask(tls('unlisted.example.net'));
   t.match(unseen.text, '/inside', 'positive control: without strict the name is not looked at');
   const unlisted = await squid.ask({ ...tunnel, send: connect('unlisted.example.net:443') });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import type { AccessEntry } from '../../lib/service/squid/accessLog.ts';
 import { findSquid } from '../../lib/service/squid/binary.ts';
-import { countConnections, findFreePort, isListening } from '../../lib/service/squid/listener.ts';
+import { countConnections, findFreePort, isListening, openSockets } from '../../lib/service/squid/listener.ts';
 import { openLogPipe } from '../../lib/service/squid/logPipe.ts';
 
 function folderOf(t: Test): string {
@@ -24,10 +24,14 @@ test('a port is a process’s only when that process listens on it', async (t) =
   t.equal(isListening(process.pid, port), true);
   t.equal(isListening(process.ppid, port), false, 'another one does');
   t.equal(isListening(2 ** 22 + 1, port), false, 'there is no such process');
+  t.equal(openSockets(2 ** 22 + 1).size, 0);
   t.equal(countConnections(process.pid, port), 0);
+  const idle = openSockets(process.pid);
   const client = connect(port, '127.0.0.1');
   const [accepted] = await once(server, 'connection');
   t.equal(countConnections(process.pid, port), 1);
+  const beside = [...openSockets(process.pid)].filter((inode) => !idle.has(inode));
+  t.equal(beside.length, 2, 'both ends are sockets of this process');
   client.destroy();
   accepted.destroy();
   server.close();

@@ -1,7 +1,10 @@
 // Owns the proof that what the proxy itself answers names the request, and tells a guest nothing of rules, of us or of the host.
-import { type Test, test } from 'tap';
+import tap, { type Test, test } from 'tap';
 import { allowed, connect, get } from './bypassCases.ts';
 import { type Asked, bypassPolicy, makeSquidScene } from './squidScene.ts';
+
+const scene = await makeSquidScene(tap);
+const squid = await scene.start(bypassPolicy.replace(`- ${allowed}\n`, `- ${allowed}\n      - "${allowed}:81"\n`));
 
 const request = 'q0123456789abcdef';
 const unlisted = 'unlisted.example.net';
@@ -45,8 +48,6 @@ function checkAnswer(t: Test, title: string, answer: Asked, [, status, words]: (
 }
 
 test('an answer of the proxy itself has the id of the request, and nothing else', async (t) => {
-  const scene = await makeSquidScene(t);
-  const squid = await scene.start(bypassPolicy.replace(`- ${allowed}\n`, `- ${allowed}\n      - "${allowed}:81"\n`));
   for (const [title, expected] of Object.entries(answers))
     checkAnswer(t, title, await squid.ask({ send: expected[0], request }), expected);
   const passed = await squid.ask({ send: get(`http://${allowed}/`), request });
@@ -61,8 +62,6 @@ test('an answer of the proxy itself has the id of the request, and nothing else'
 });
 
 test('one plain request has one connection, whatever the guest asks for', async (t) => {
-  const scene = await makeSquidScene(t);
-  const squid = await scene.start(bypassPolicy);
   const second = get(`http://${allowed}/second`);
   for (const more of ['', 'Connection: keep-alive\r\n', 'Proxy-Connection: keep-alive\r\nKeep-Alive: 300\r\n'])
     for (const version of ['1.1', '1.0']) {

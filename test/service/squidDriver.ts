@@ -120,8 +120,9 @@ function secure(socket: Socket, { name, authority, protocols }: NonNullable<AskO
   });
 }
 
-/** The log's lines come when a connection has ended: all are there when one is and a moment has passed. */
-async function awaitEntries(connection: number): Promise<AccessEntry[]> {
+/** The log's lines come when a connection has ended: all are there when one is and a moment has passed. Those of a strange header name no connection. */
+async function awaitEntries(connection: number, isNamed: boolean): Promise<AccessEntry[]> {
+  if (!isNamed) return [];
   for (let i = 0; i < 3000 && !entries.has(connection); i++) await new Promise((done) => setTimeout(done, 10));
   await new Promise((done) => setTimeout(done, 50));
   return entries.get(connection) ?? [];
@@ -162,7 +163,12 @@ async function ask(order: AskOrder): Promise<Answer> {
   }
   socket.destroy();
   const status = Number(/^HTTP\/1\.[01] ([0-9]{3})/.exec(text)?.[1] ?? 0);
-  return { status, text, entries: await awaitEntries(connection), ...(tlsError === undefined ? {} : { tlsError }) };
+  return {
+    status,
+    text,
+    entries: await awaitEntries(connection, order.header === undefined),
+    ...(tlsError === undefined ? {} : { tlsError }),
+  };
 }
 
 async function obey(order: Order): Promise<unknown> {

@@ -82,6 +82,8 @@ export interface Squid {
   ask(order: Ask): Promise<Asked>;
   /** Several at once, without looking at where they arrive. */
   askAll(orders: readonly Ask[]): Promise<Answer[]>;
+  /** Where anything arrived since the last look. */
+  reached(): Promise<readonly Reached[]>;
   stop(drainMs?: number): Promise<void>;
 }
 
@@ -206,7 +208,7 @@ async function startDnsmasq(t: Test, world: World, netName: string, all: typeof 
   throw new Error(`dnsmasq did not start: ${said}`);
 }
 
-/** Makes the scene for one test; `more` are address records beside those above. Needs root. */
+/** Makes the scene for a test, or for all of a file; `more` are address records beside those above. Needs root. */
 export async function makeSquidScene(t: Test, more: typeof names = {}): Promise<SquidScene> {
   const folder = mkdtempSync(join(tmpdir(), 'cofferdam-squid-'));
   chmodSync(folder, 0o711);
@@ -257,6 +259,7 @@ export async function makeSquidScene(t: Test, more: typeof names = {}): Promise<
           return { ...answer, reached: await reachedSince() };
         },
         askAll: (all) => Promise.all(all.map(askOnce)),
+        reached: reachedSince,
         async stop(drainMs = 0) {
           await order({ do: 'stop', squid: port, drainMs });
         },

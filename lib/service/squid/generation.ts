@@ -13,7 +13,7 @@ import type { ParentProxy } from '../../policy/parentProxy.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { AccessEntry } from './accessLog.ts';
 import { writeCertificate } from './certificate.ts';
-import { countConnections, findFreePort, isListening } from './listener.ts';
+import { countConnections, findFreePort, isListening, openSockets } from './listener.ts';
 import { openLogPipe } from './logPipe.ts';
 import { nameSegments, removeSegments, sweepSegments } from './segments.ts';
 
@@ -61,6 +61,8 @@ export interface RunningSquid {
 }
 
 const startMs = 60_000;
+/** Only against one that hangs: killed before it has logged all, it loses that. */
+const endMs = 20_000;
 const pollMs = 10;
 const mostWords = 4096;
 const failed = (text: string, cause?: unknown) => new CofferdamError('PROXY_FAILED', text, { cause });
@@ -197,7 +199,13 @@ export async function startSquid(options: SquidOptions): Promise<RunningSquid> {
       await exited;
       throw cause;
     });
-    return { pid, port, numbers, exited, ...handle(started, exited, { pid, port, isOver: () => over }) };
+    return {
+      pid,
+      port,
+      numbers,
+      exited,
+      ...handle(started, exited, { pid, port, idle: openSockets(pid), isOver: () => over }),
+    };
   } catch (cause) {
     await closeLog();
     clean();
@@ -208,23 +216,27 @@ export async function startSquid(options: SquidOptions): Promise<RunningSquid> {
 interface Live {
   readonly pid: number;
   readonly port: number;
+  /** Sockets that it has without any connection. */
+  readonly idle: ReadonlySet<string>;
   readonly isOver: () => boolean;
 }
 
 function handle(
   { child }: Started,
   exited: Promise<SquidExit>,
-  { pid, port, isOver }: Live,
+  { pid, port, idle, isOver }: Live,
 ): Pick<RunningSquid, 'connections' | 'stop'> {
   const connections = () => (isOver() ? 0 : countConnections(pid, port));
   let until = Number.POSITIVE_INFINITY;
   const end = async () => {
     while (connections() > 0 && performance.now() < until) await wait(50);
-    // What it still has to log, it logs; killed it would lose that.
+    // It closes its listener, a second later what is open, and a connection is logged before it is closed. One more second to its end is of no use.
     child.kill('SIGTERM');
-    const killer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+    const isBusy = () => isListening(pid, port) || [...openSockets(pid)].some((inode) => !idle.has(inode));
+    for (const late = performance.now() + endMs; !isOver() && isBusy() && performance.now() < late; )
+      await wait(pollMs);
+    child.kill('SIGKILL');
     await exited;
-    clearTimeout(killer);
   };
   let ending: Promise<void> | undefined;
   return {

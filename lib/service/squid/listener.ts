@@ -29,22 +29,34 @@ const isAt = (port: number) => {
   return ({ local }: Socket) => local === `0100007F:${hex}` || local === `7F000001:${hex}`;
 };
 
+/** Inodes of the sockets that process `pid` has open; none when it has ended. */
+export function openSockets(pid: number): ReadonlySet<string> {
+  const folder = `/proc/${pid}/fd`;
+  const inodes = new Set<string>();
+  try {
+    for (const fd of readdirSync(folder)) {
+      try {
+        const [, inode] = /^socket:\[([0-9]+)\]$/.exec(readlinkSync(`${folder}/${fd}`)) ?? [];
+        if (inode !== undefined) inodes.add(inode);
+      } catch {
+        // Closed meanwhile.
+      }
+    }
+  } catch {
+    // It has ended.
+  }
+  return inodes;
+}
+
 /** Whether process `pid` itself listens on 127.0.0.1:`port`: another's listener, however it answers, is not taken for it. */
 export function isListening(pid: number, port: number): boolean {
   try {
-    const inodes = readSockets(pid)
+    const listeners = readSockets(pid)
       .filter(isAt(port))
-      .filter(({ state }) => state === listening)
-      .map(({ inode }) => `socket:[${inode}]`);
-    if (inodes.length === 0) return false;
-    const folder = `/proc/${pid}/fd`;
-    return readdirSync(folder).some((fd) => {
-      try {
-        return inodes.includes(readlinkSync(`${folder}/${fd}`));
-      } catch {
-        return false; // Closed meanwhile.
-      }
-    });
+      .filter(({ state }) => state === listening);
+    if (listeners.length === 0) return false;
+    const own = openSockets(pid);
+    return listeners.some(({ inode }) => own.has(inode));
   } catch {
     return false; // It has ended.
   }
