@@ -1,7 +1,10 @@
 // Owns a command line that stays: `sandbox ARGUMENTS` over and over in one process of the caller's, because the start of Node is
 // most of what a test's preparing, looking and clearing away would take. What is proven is called as people call it, by bin/sandbox.
+
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Ended, Started } from './scene.ts';
+import type { Ended } from './scene.ts';
 
 /** A line that its process reads. */
 export interface Call {
@@ -32,13 +35,16 @@ function toEnded({ status, stdout, stderr }: Answer): Ended {
   return { status, signal: null, stdout, stderr, out: Buffer.from(stdout), err: Buffer.from(stderr) };
 }
 
-/** Starts one by `start`, which is given the words of its process, at its first call. */
+/** By which its process is known in /proc. */
+export const lineProcess = 'test/system/commandLineProcess.ts';
+
+/** Starts one by `start`, which is given the words of its process and must leave its three streams to us, at its first call. */
 export function makeCommandLine(
   install: string,
-  start: (words: readonly [string, ...string[]]) => Started,
+  start: (words: readonly [string, ...string[]]) => ChildProcess,
 ): CommandLine {
   const waiting = new Map<number, Waiting>();
-  let process_: Started | undefined;
+  let opened: ChildProcess | undefined;
   let calls = 0;
   let rest = '';
   const take = (chunk: Buffer) => {
@@ -51,12 +57,14 @@ export function makeCommandLine(
     }
   };
   const open = () => {
-    const opened = start([process.execPath, join(install, 'test/system/commandLineProcess.ts'), install]);
-    opened.child.stdout?.on('data', take);
-    void opened.ended.then(({ status, signal, stderr }) => {
-      for (const { fail } of waiting.values()) fail(new Error(`the command line ended: ${status} ${signal} ${stderr}`));
+    const child = start([process.execPath, join(install, lineProcess), install]);
+    child.stdout?.on('data', take);
+    child.stderr?.pipe(process.stderr);
+    child.stdin?.on('error', () => undefined);
+    child.on('close', (status, signal) => {
+      for (const { fail } of waiting.values()) fail(new Error(`the command line ended: ${status} ${signal}`));
     });
-    return opened;
+    return child;
   };
   return {
     call: (args) => {
@@ -64,16 +72,16 @@ export function makeCommandLine(
       // A program's own streams would be those of our process.
       if (['exec', 'attach'].includes(verb) || (verb === 'run' && !args.includes('--json')))
         throw new RangeError(`${verb} is for bin/sandbox`);
-      process_ ??= open();
+      opened ??= open();
       const number = calls++;
       return new Promise((done, fail) => {
         waiting.set(number, { done, fail });
-        process_?.child.stdin?.write(`${JSON.stringify({ number, args } satisfies Call)}\n`);
+        opened?.stdin?.write(`${JSON.stringify({ number, args } satisfies Call)}\n`);
       });
     },
     close: async () => {
-      process_?.child.stdin?.end();
-      await process_?.ended;
+      opened?.stdin?.end();
+      if (opened?.exitCode === null && opened.signalCode === null) await once(opened, 'close');
     },
   };
 }

@@ -1,10 +1,8 @@
 // Owns killing one run per point and holding what stands on the host afterwards against what stood there before.
-import { join } from 'node:path';
 import type { Test } from 'tap';
 import { awaitDeath, countHost, isReceipt } from './hostCount.ts';
-import { describePoint, type KillPoint, killThere, sandboxWords } from './killPoints.ts';
+import { describePoint, type KillPoint, killThere } from './killPoints.ts';
 import type { LoneHost } from './loneHost.ts';
-import { type Ended, install } from './scene.ts';
 
 /** What is started and killed, over and over. */
 export interface Way {
@@ -18,19 +16,8 @@ export interface Way {
   readonly stuck?: RegExp;
 }
 
-/** A Node for each point would be most of the time. */
+/** Looking at the whole host for each point would be most of the time. */
 const batchSize = 16;
-
-/**
- * gc, as it will be in two minutes: an empty record is left alone for ten seconds, and half a file beside its place for a minute,
- * because a live process may just be writing it.
- */
-const later = 'data:text/javascript,const now = Date.now; Date.now = () => now() + 120_000;';
-
-/** `sandbox ARGUMENTS` as the host's caller, to its end. */
-export async function sandboxOn(host: LoneHost, args: readonly string[]): Promise<Ended> {
-  return host.asRoot(host.asCaller(sandboxWords(install, args)));
-}
 
 /** To its end, unkilled: the first makes plans, keys and folders that stay. Gives what stands on the host then. */
 export async function warmUp(host: LoneHost, way: Way): Promise<string[]> {
@@ -44,8 +31,8 @@ export async function warmUp(host: LoneHost, way: Way): Promise<string[]> {
 }
 
 async function freeAll(host: LoneHost, stuck?: RegExp): Promise<void> {
-  const words = [process.execPath, '--import', later, join(install, 'dist/bin/sandbox.cjs'), 'gc', '--json'];
-  const { status, stdout, stderr } = await host.asRoot(host.asCaller(words));
+  // As it will be in two minutes: what was being written then is nobody's.
+  const { status, stdout, stderr } = await host.callLater(['gc', '--json']);
   const found =
     status === 0 || status === 1 ? (JSON.parse(stdout) as { stuck: { id: string; why: string }[] }) : undefined;
   const unexpected = found?.stuck.filter(({ why }) => stuck?.test(why) !== true);

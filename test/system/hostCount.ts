@@ -1,6 +1,7 @@
 // Owns counting what stands on a lone host: processes, mounts, control groups, sockets, files and folders.
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { lineProcess } from './commandLine.ts';
 import { findCgroups, type LoneHost } from './loneHost.ts';
 import { until } from './scene.ts';
 import { readSoft } from './traces.ts';
@@ -14,7 +15,7 @@ interface Live {
   readonly words: string;
 }
 
-/** Processes other than the host's own two: its init and what that waits for. A zombie is one until it is reaped. */
+/** Processes other than the host's own two, its init and what that waits for, and our command lines there. A zombie is one until it is reaped. */
 export function processesOf({ root }: LoneHost): Live[] {
   const proc = join(root, 'proc');
   return readdirSync(proc)
@@ -25,7 +26,7 @@ export function processesOf({ root }: LoneHost): Live[] {
         .replaceAll('\0', ' ')
         .trim(),
     }))
-    .filter(({ words }) => words !== 'sleep infinity')
+    .filter(({ words }) => words !== 'sleep infinity' && !words.includes(lineProcess))
     .map(({ pid, words }) => ({ pid, words: words === '' ? readSoft(join(proc, pid, 'comm')).trim() : words }))
     .filter(({ words }) => words !== '');
 }

@@ -5,7 +5,7 @@
 // between, each of those. What the others do by themselves is the short way's.
 import { dirname } from 'node:path';
 import tap from 'tap';
-import { runGauntlet, sandboxOn, type Way, warmUp } from './gauntlet.ts';
+import { runGauntlet, type Way, warmUp } from './gauntlet.ts';
 import { places } from './hostCount.ts';
 import {
   distinctSteps,
@@ -60,9 +60,9 @@ async function resetWorkspace(host: LoneHost): Promise<void> {
 
 /** A killed run's copy is its caller's to look at, so it stays, whole, until told otherwise. */
 async function discardCopy(host: LoneHost, id: string): Promise<void> {
-  const listed = await sandboxOn(host, ['diff', '--list', '--json']);
+  const listed = await host.call(['diff', '--list', '--json']);
   if (!listed.stdout.includes(`"${id}"`)) return;
-  const ended = await sandboxOn(host, ['apply', '--discard', id]);
+  const ended = await host.call(['apply', '--discard', id]);
   if (ended.status !== 0) throw new Error(`discard: ${ended.stderr}`);
 }
 
@@ -75,8 +75,8 @@ function applyWay(host: LoneHost): Way {
   return {
     prepare: async (id) => {
       await resetWorkspace(host);
-      const words = ['run', '--id', id, '-p', 'base-tools', '-w', `${workspace}:copy`, '--', 'sh', '-c', guest(0)];
-      const ended = await sandboxOn(host, words);
+      const words = ['-w', `${workspace}:copy`, '--', 'sh', '-c', guest(0)];
+      const ended = await host.call(['run', '--json', '--id', id, '-p', 'base-tools', ...words]);
       if (ended.status !== 0) throw new Error(`the run to apply: ${ended.stderr}`);
     },
     words: (id) => sandboxWords(install, ['apply', id]),

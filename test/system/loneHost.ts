@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import tap from 'tap';
 import { systemPath } from '../../lib/base/exec.ts';
 import { type Paths, resolvePaths } from '../../lib/base/paths.ts';
+import { makeCommandLine } from './commandLine.ts';
 import { type Ended, install, type Scene, sceneOf, until } from './scene.ts';
 import { readSoft } from './traces.ts';
 
@@ -34,6 +35,9 @@ echo ready
 exec sleep infinity
 `;
 
+// An empty record is left alone for ten seconds, and half a file beside its place for a minute: a live process may be writing it.
+const clockAhead = 'data:text/javascript,const now = Date.now; Date.now = () => now() + 120_000;';
+
 export interface LoneHost {
   readonly scene: Scene;
   /** Begins every run's id, and nothing else's on the real host. */
@@ -47,6 +51,10 @@ export interface LoneHost {
   readonly init: number;
   /** Runs a program to its end, as root of the real host, inside. */
   asRoot(words: readonly string[]): Promise<Ended>;
+  /** `sandbox ARGUMENTS` as the scene's caller, by a command line that stays. */
+  call(args: readonly string[]): Promise<Ended>;
+  /** The same, two minutes later. */
+  callLater(args: readonly string[]): Promise<Ended>;
   /** Words that run a program as the scene's caller, with the caller's environment alone. */
   asCaller(words: readonly string[]): string[];
 }
@@ -135,7 +143,15 @@ export async function makeLoneHost(caller: Scene['caller']): Promise<LoneHost> {
   const named = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const { uid, gid } = scene;
   let runs = 0;
+  const inside = ['-t', String(pid), '-m', '-p', '-n', '--'];
   const drop = uid === 0 ? [] : ['/usr/bin/setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups'];
+  const asCaller = (program: readonly string[]) => [...drop, '/usr/bin/env', '-i', ...named, ...program];
+  const openLine = (...options: string[]) =>
+    makeCommandLine(install, ([node, ...words]) =>
+      spawn('/usr/bin/nsenter', [...inside, ...asCaller([node, ...options, ...words])], { cwd: '/', env: {} }),
+    );
+  const [now, later] = [openLine(), openLine('--import', clockAhead)];
+  tap.teardown(async () => void (await Promise.all([now.close(), later.close()])));
   return {
     scene,
     prefix,
@@ -143,8 +159,10 @@ export async function makeLoneHost(caller: Scene['caller']): Promise<LoneHost> {
     init: pid,
     root: `/proc/${pid}/root`,
     paths: resolvePaths({ uid, env, install }),
-    asRoot: (program) => runToEnd('/usr/bin/nsenter', ['-t', String(pid), '-m', '-p', '-n', '--', ...program]),
-    asCaller: (program) => [...drop, '/usr/bin/env', '-i', ...named, ...program],
+    asRoot: (program) => runToEnd('/usr/bin/nsenter', [...inside, ...program]),
+    call: now.call,
+    callLater: later.call,
+    asCaller,
   };
 }
 

@@ -147,7 +147,7 @@ function makeScene(caller: Scene['caller'], who: { uid: number; gid: number }): 
     startChild(file, args, who, { cwd: home, ...options, env: { ...env, ...options.env } });
   const sandbox: Scene['sandbox'] = (args, options) => start(sandboxFile, args, options).ended;
   const traces = (id: string) => findTraces(paths, who.uid, id);
-  const line = makeCommandLine(install, ([file, ...words]) => start(file, words, { input: 'open' }));
+  const line = makeCommandLine(install, ([file, ...words]) => start(file, words, { input: 'open' }).child);
   const runBy = async (call: Scene['call'], args: readonly string[]) => {
     const id = newId();
     const ended = await call(['run', '--id', id, ...args]);
