@@ -9,13 +9,15 @@ import { completeRuns } from '../../lib/run/receipt/complete.ts';
 import { findReceipts } from '../../lib/run/receipt/store.ts';
 import { events, now, receiptOf, receiptScene } from './receipt-scene.ts';
 
+/** Built: stripping the types of so many modules would be most of the time. */
+const source = join(import.meta.dirname, '../../dist/run/receipt/complete.js');
+
 // Thirty-five starts of Node on a busy machine.
 tap.setTimeout(900_000);
 
 test('twenty processes at once make each receipt once', async (t) => {
   const scene = receiptScene(t);
   const script = join(scene.state, '..', 'complete.ts');
-  const source = join(import.meta.dirname, '../../lib/run/receipt/complete.ts');
   const body = `import { appendFileSync } from 'node:fs';
 import { completeRuns } from ${JSON.stringify(source)};
 const name = process.argv[2];
@@ -38,7 +40,6 @@ for (let i = 0; i < 5; i++) {
 test('whoever completes may be killed at any moment: each run has one receipt in the end', async (t) => {
   const scene = receiptScene(t);
   const script = join(scene.state, '..', 'complete.ts');
-  const source = join(import.meta.dirname, '../../lib/run/receipt/complete.ts');
   writeFileSync(
     script,
     `import { appendFileSync } from 'node:fs';

@@ -57,7 +57,7 @@ export function ask(port: number, bytes: string | Uint8Array, address = '127.0.0
   return new Promise((done) => {
     const chunks: Buffer[] = [];
     let broken = false;
-    const socket = connect({ port, host: address, timeout: 10_000 });
+    const socket = connect({ port, host: address, timeout: 60_000 });
     socket.on('connect', () => socket.end(bytes));
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     socket.on('timeout', () => socket.destroy(new Error('timeout')));
@@ -73,9 +73,9 @@ export async function serves(port: number, address?: string): Promise<boolean> {
   return (await ask(port, 'GET / HTTP/1.0\r\n\r\n', address))?.includes('200 OK') === true;
 }
 
-/** Looks every 50 ms for up to 20 s. */
+/** Looks every 50 ms for two minutes or more. */
 export async function untilServes(port: number, wanted: boolean): Promise<boolean> {
-  for (let look = 0; look < 400; look++) {
+  for (let look = 0; look < 2400; look++) {
     if ((await serves(port)) === wanted) return true;
     await new Promise((done) => setTimeout(done, 50));
   }

@@ -20,7 +20,7 @@ function kindOf(link: string): string {
 
 /** Starts the server as the run `id`; it goes with the test. */
 function startServer(t: Test, ports: PortScene, id: string, flags: readonly string[] = ['--publish', '8000']) {
-  const words = ['run', '--id', id, '-p', 'python-tools', '--timeout', '2m', ...flags, '--', 'sh', '-c', server];
+  const words = ['run', '--id', id, '-p', 'python-tools', '--timeout', '20m', ...flags, '--', 'sh', '-c', server];
   const started = ports.start(words);
   t.teardown(async () => {
     started.child.kill('SIGTERM');
@@ -80,7 +80,7 @@ while True: threading.Thread(target=serve, args=(s.accept()[0],)).start()
 
 testAsBoth('bytes pass unchanged both ways, of more connections than are passed at a time', async (t, scene) => {
   const ports = makePorts(scene, 'bytes');
-  const flags = ['--id', newId(), '-p', 'python-tools', '--timeout', '2m', '--publish', '9000'];
+  const flags = ['--id', newId(), '-p', 'python-tools', '--timeout', '20m', '--publish', '9000'];
   const started = ports.start(['run', ...flags, '--', 'python3', '-c', echo]);
   t.ok(await until(() => started.out().includes('ready')), started.err().toString());
   const port = ports.portOf('python-tools.9000');

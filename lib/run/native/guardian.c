@@ -14,7 +14,7 @@
 #include "terminal.h"
 #include "tree.h"
 
-#define KILL_LIMIT_MS 10000
+#define KILL_LIMIT_MS 5000
 
 /* Until the other end is closed, which only the death of the supervisor does. */
 static void await_end(void)

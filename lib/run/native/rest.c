@@ -14,7 +14,7 @@
 #include "members.h"
 
 #define LISTED_STEPS 5 /* 10 ms: for what is dying and listed still */
-#define SETTLE_MS 10000  /* for what is dead and not yet waited for, which nothing lists */
+#define SETTLE_MS 5000  /* for what is dead and not yet waited for, which nothing lists */
 
 /* The folder around `path`, which is absolute and not the root. */
 static int open_around(const char *path)

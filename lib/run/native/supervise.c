@@ -36,7 +36,7 @@
 #include "way.h"
 
 /* Only what the kernel cannot end takes so long; on a host under load the rest may take some of it. */
-#define REMOVE_LIMIT_MS 10000
+#define REMOVE_LIMIT_MS 5000
 
 /* TERM when the caller dies. It may have died before we asked: then we have another parent already. */
 static bool has_parent(const struct options *options)

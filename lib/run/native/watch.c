@@ -19,7 +19,7 @@
 #include "signals.h"
 #include "stop.h"
 
-#define KILL_LIMIT_MS 2000  /* for the kernel to end what was killed */
+#define KILL_LIMIT_MS 5000  /* for the kernel to end what was killed */
 #define DRAIN_MS 200        /* for output of a program that has ended, while something outside its groups holds the pipe */
 #define SAME_SIGNAL_MS 100  /* a terminal signals us and our caller, and the caller passes it on: one wish, not two */
 #define OOM_LOOK_MS 5      /* between looks for a kill that was announced */
