@@ -1,4 +1,5 @@
 // Tests the way from denied to approved, in a live sandbox: who may say yes, how soon it holds, and that its end cuts what is open.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { install, until } from '../../system/scene.ts';
@@ -45,7 +46,7 @@ test('denied, approved for a time, and denied again, within one sandbox', async 
     t,
     way,
     `${curl(one)}; echo refused; until ${curl(one)} 2>/dev/null | grep -q ${word}; do sleep 0.1; done; echo passed
-    ${curl(one, 'slow')} >/dev/null 2>&1; echo cut; ${curl(one)}; echo end`,
+    ${curl(one, 'slow')} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo opened; wait; echo cut; ${curl(one)}; echo end`,
   );
   t.ok(await until(() => live.out().includes('refused')), live.err().toString());
   t.ok(await until(() => live.err().includes('response 403')));
@@ -56,9 +57,13 @@ test('denied, approved for a time, and denied again, within one sandbox', async 
   t.notMatch((await agent('denied')).stdout, /firewall (allow|approve)/, 'what reads a pipe is told no command');
   t.match((await person('denied')).stdout, `to allow it: firewall allow --profile base-tools ${one}:443;`);
   t.notMatch(live.out().toString(), /passed/, 'nothing has let it through yet');
-  t.match(await person('approve', id, '--for', '20s'), { status: 0, stdout: /until 20/ });
-  t.ok(await until(() => live.out().includes('passed')), 'the next request of the same sandbox');
+  t.match(await person('approve', id, '--for', '10m'), { status: 0, stdout: /until 20/ });
+  t.ok(await until(() => live.out().includes('opened')), 'the next request of the same sandbox');
   t.notMatch(live.out().toString(), /cut/);
+  const granted = readFileSync(join(way.config, 'firewall.yaml'), 'utf8');
+  const sooner = granted.replace(/until: *"?20[^",}\n]*/, `until: "${new Date(Date.now() + 3000).toISOString()}`);
+  t.not(sooner, granted);
+  way.writePolicy(sooner);
   t.ok(await until(() => live.out().includes('cut')), 'the end of the grant cuts an open tunnel');
   const { stdout, stderr } = await live.ended;
   t.match(stdout, /end\n$/);

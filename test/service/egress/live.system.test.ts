@@ -59,10 +59,13 @@ async function checkReceipt(t: Test, way: WayScene, run: string, egress: object)
     t.match(predicate['digests'], { policy: { sha256: createHash('sha256').update(onlyOne).digest('hex') } });
 }
 
+const ways = { 'plain user': await makeWayScene(tap), root: await makeWayScene(tap, 'root') };
+const way = ways['plain user'];
+
 /** Declares a test twice: root has folders and a proxy account of its own, a plain user maps ids. */
 function testAsBoth(title: string, body: (t: Test, way: WayScene) => Promise<void>): void {
   for (const caller of ['plain user', 'root'] as const)
-    test(`${title} (${caller})`, async (t) => body(t, await makeWayScene(t, caller)));
+    test(`${title} (${caller})`, async (t) => body(t, ways[caller]));
 }
 
 const exec = (way: WayScene, name: string, script: string, ...options: string[]) =>
@@ -114,7 +117,6 @@ testAsBoth('what is executed in a sandbox that lives on reaches what is listed a
 });
 
 test('two that live reach different sets, and a name that is used again takes nothing over', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(policy(`tools:\n  first@v1: {allow: ["${one}"]}\n  second@v1: {allow: ["${two}"]}\n`));
   const script = `${curl(one)} >/dev/null && echo got-one; ${curl(two)} >/dev/null && echo got-two; ls -A /proxy-sock; find / -xdev -type s 2>/dev/null`;
   const own = 'proxy.sock\n/proxy-sock/proxy.sock\n';
@@ -133,7 +135,6 @@ test('two that live reach different sets, and a name that is used again takes no
 });
 
 test('a change of the policy reaches one that lives, cuts what it takes away, and a pause changes nothing', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(onlyOne);
   const name = await live(t, way);
   const slow = way.start(
@@ -194,7 +195,7 @@ testAsBoth('a killed daemon leaves no egress, and the next one opens the ways of
   t.same(left(way), []);
 });
 
-testAsBoth('a way ends with its supervisor, however that ends', async (t, way) => {
+test('a way ends with its supervisor, however that ends', async (t) => {
   way.writePolicy(onlyOne);
   const killed = await live(t, way);
   t.equal((await exec(way, killed, curl(one))).stdout.trim(), word, 'control');
@@ -204,23 +205,24 @@ testAsBoth('a way ends with its supervisor, however that ends', async (t, way) =
   t.ok(await until(() => way.scene.traces(run).every((trace) => !trace.includes('process'))), 'the sandbox is dead');
   t.equal((await inspect(way, killed)).state.status, 'lost');
   await checkReceipt(t, way, run, { allowed: 1, denied: 0, hostFirewall: 'absent' });
-  for (const [flag, reason] of [
-    ['--ttl', 'timeout'],
-    ['--idle', 'idle'],
+  const [timeout, idle, brief] = await Promise.all([
+    live(t, way, '--ttl', '3s'),
+    live(t, way, '--idle', '3s'),
+    live(t, way, '--', 'true'),
+  ]);
+  for (const [name, status, reason] of [
+    [timeout, '124\n', 'timeout'],
+    [idle, '124\n', 'idle'],
+    [brief, '0\n', 'exit'],
   ] as const) {
-    const name = await live(t, way, flag, '3s');
-    t.equal((await way.sandbox('wait', name)).stdout, '124\n');
-    t.ok(await until(() => left(way).length === 0), reason);
+    t.equal((await way.sandbox('wait', name)).stdout, status);
     t.match((await inspect(way, name)).state, { status: 'exited', reason });
   }
-  const brief = await live(t, way, '--', 'true');
-  t.equal((await way.sandbox('wait', brief)).stdout, '0\n');
   t.ok(await until(() => left(way).length === 0));
   t.same((await way.status())?.runs, []);
 });
 
 test('a guest that ends its forwarder loses its own way alone, and commands still enter its program', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(onlyOne);
   const name = await live(t, way);
   const other = await live(t, way);
@@ -237,7 +239,7 @@ test('a guest that ends its forwarder loses its own way alone, and commands stil
   t.equal((await exec(way, other, curl(one))).stdout.trim(), word, 'control');
 });
 
-testAsBoth('SIGKILL of start in its middle leaves a sandbox with its way, or neither', async (t, way) => {
+test('SIGKILL of start in its middle leaves a sandbox with its way, or neither', async (t) => {
   way.writePolicy(onlyOne);
   const name = await live(t, way);
   const { records } = runFolders(way.scene.paths);
@@ -269,7 +271,6 @@ testAsBoth('SIGKILL of start in its middle leaves a sandbox with its way, or nei
 });
 
 test('refuses what has no policy, and a tool that is none; nothing is left of it', async (t) => {
-  const way = await makeWayScene(t);
   way.removePolicy();
   const create = (...words: string[]) => way.sandbox('create', '-p', 'base-tools', '--network', 'proxy', ...words);
   const missing = await create('--start');
@@ -282,7 +283,6 @@ test('refuses what has no policy, and a tool that is none; nothing is left of it
 });
 
 test('a published port leads in beside the way out', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(onlyOne);
   way.scene.write('.config/cofferdam/ports.yaml', 'ranges:\n  - { first: 23100, last: 23119 }\n', 0o600);
   const server =

@@ -1,5 +1,5 @@
 // Owns the stage of the way out's tests: a small internet in namespaces, and a plain user whose sandboxes have a way to it.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { reachDaemon } from '../../../lib/service/egress/client.ts';
@@ -49,6 +49,15 @@ export function policy(text: string): string {
   return `dns: {servers: ["${addresses.dns4}"]}\n${text}`;
 }
 
+/** Whether `pid` has ended; whose child it was may take its time to notice. */
+function isOver(pid: number): boolean {
+  try {
+    return /\) [ZX] [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
+
 async function endDaemon(folders: EgressFolders): Promise<void> {
   const daemon = await reachDaemon(folders).catch(() => undefined);
   if (daemon === undefined) return;
@@ -56,10 +65,10 @@ async function endDaemon(folders: EgressFolders): Promise<void> {
   daemon.close();
   process.kill(pid, 'SIGTERM');
   // It answers nobody long before it has ended its Squid and taken away their folders: those of the next test have the same names.
-  if (!(await until(() => !existsSync(`/proc/${pid}`)))) throw new Error(`daemon ${pid} does not end`);
+  if (!(await until(() => isOver(pid)))) throw new Error(`daemon ${pid} does not end`);
 }
 
-/** Makes it for one test; it goes with the test. Root has a policy and a daemon for it that nobody else sees. */
+/** Makes it for a test, or for all of a file, and goes with it. Root has a policy and a daemon for it that nobody else sees. */
 export async function makeWayScene(t: Owner, caller: Scene['caller'] = 'plain user'): Promise<WayScene> {
   const scene = sceneOf(caller);
   const apart = caller === 'root' ? await makeApart(t) : undefined;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Test, test } from 'tap';
+import tap, { type Test, test } from 'tap';
 import { egressFolders } from '../../../lib/service/egress/folders.ts';
 import { newId, until } from '../../system/scene.ts';
 import { word } from './offers.ts';
@@ -13,6 +13,8 @@ const curl = (host: string) => `curl -sS --max-time 25 https://${host}/hello.txt
 const slow = `curl -sSN --max-time 120 https://${one}/slow`;
 const both = policy(`global: {allow: ["${one}", "${two}"]}\n`);
 const onlyOne = policy(`global: {allow: ["${one}"]}\n`);
+
+const way = await makeWayScene(tap);
 
 /** One shell in a sandbox with a way out. */
 function run(way: WayScene, script: string, ...options: string[]) {
@@ -28,7 +30,6 @@ async function begun(t: Test, way: WayScene, script: string, text: string, ...op
 }
 
 test('a policy is needed, and what it does not list is refused', async (t) => {
-  const way = await makeWayScene(t);
   way.removePolicy();
   const missing = await run(way, 'echo started');
   t.same([missing.status, missing.stdout], [125, '']);
@@ -52,7 +53,6 @@ test('a policy is needed, and what it does not list is refused', async (t) => {
 });
 
 test('a result and its receipt say what left, and tell a program no command that widens', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(onlyOne);
   const ended = await run(way, `${curl(one)}; ${curl(two)}; ${curl(two)}; true`, '--json', '--tool', 'web.search@v1');
   const result = JSON.parse(ended.stdout) as {
@@ -79,7 +79,6 @@ test('a result and its receipt say what left, and tell a program no command that
 });
 
 test('two tools reach different sets at the same moment, each by its own socket alone', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(policy(`tools:\n  first@v1: {allow: ["${one}"]}\n  second@v1: {allow: ["${two}"]}\n`));
   const script = `echo up; while :; do ${curl(one)} && echo got-one; ${curl(two)} && echo got-two; echo round; sleep 0.2; done 2>/dev/null`;
   const runs = await Promise.all(
@@ -110,7 +109,6 @@ test('two tools reach different sets at the same moment, each by its own socket 
 });
 
 test('a change of the policy reaches live sandboxes within seconds, and cuts open tunnels that it takes away', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(onlyOne);
   const script = `${slow} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo up
     until ${curl(two)} 2>/dev/null | grep -q ${word}; do sleep 0.1; done; echo two-opened
@@ -125,21 +123,22 @@ test('a change of the policy reaches live sandboxes within seconds, and cuts ope
   t.notMatch(stdout, word);
   t.match(stderr, /CONNECT tunnel failed, response 403/);
 
-  const soon = new Date(Date.now() + 15_000).toISOString();
-  way.writePolicy(policy(`grants:\n  - {host: ${one}, until: "${soon}"}\n`));
+  const grant = (ms: number) =>
+    way.writePolicy(policy(`grants:\n  - {host: ${one}, until: "${new Date(Date.now() + ms).toISOString()}"}\n`));
+  grant(600_000);
   const granted = await begun(
     t,
     way,
     `${slow} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo up; wait; echo tunnel-cut; ${curl(one)}`,
     'up',
   );
+  grant(3000);
   t.ok(await until(() => granted.out().includes('tunnel-cut')), 'the end of a grant cuts it too');
   const after = await granted.ended;
   t.match(after.stderr, /response 403/);
 });
 
 test('without the proxy nothing leaves, and nothing goes directly', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(both);
   const script = `${slow} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.05; done; echo up; wait
     echo cut; until ${curl(one)} 2>/dev/null | grep -q ${word}; do sleep 0.1; done; echo again`;
@@ -171,7 +170,6 @@ test('without the proxy nothing leaves, and nothing goes directly', async (t) =>
 });
 
 test('a way out ends with its run, and with whoever started it', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(both);
   const { runs } = egressFolders(way.scene.paths);
   t.equal((await run(way, curl(one))).status, 0);
@@ -186,7 +184,6 @@ test('a way out ends with its run, and with whoever started it', async (t) => {
 });
 
 test('every check of verify holds for a sandbox with a way out', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(both);
   const verified = await way.sandbox('verify', '-p', 'base-tools', '--network', 'proxy', '--json');
   const { ok, checks } = JSON.parse(verified.stdout) as { ok: boolean; checks: { id: string; level: string }[] };
@@ -198,7 +195,6 @@ test('every check of verify holds for a sandbox with a way out', async (t) => {
 });
 
 test('a thousand connections at once are the matter of the run that makes them', async (t) => {
-  const way = await makeWayScene(t);
   way.writePolicy(onlyOne);
   const flood = `import socket, time
 all = []
