@@ -1,4 +1,4 @@
-// Owns dist/bin: what the command lines start, each in one file for all, with the machine's reading of it beside it (docs/decisions/0041).
+// Owns dist/bin: what the command lines start, in one file for all, with V8's bytecode beside it (docs/decisions/0041).
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,8 +19,12 @@ const programs: Readonly<Record<string, string>> = {
   egress: 'egress',
   'egress-service': 'egress-service',
 };
+const warmUp = 'warm-up';
 
-/** What is loaded at its first use by name (lib/base/onDemand.ts) is part of the bundle, and still first run then. */
+/** Large, and not for every command: each has a file of its own, read when it is first asked for. */
+const packages = ['ajv/dist/2019.js', 'execa', 'tar', 'tldts', 'yaml', 'zod'];
+
+/** What is asked for by name at its first use (lib/base/onDemand.ts) is asked for in the words of a script. */
 const packagesOnDemand: Plugin = {
   name: 'packages on demand',
   setup({ onLoad }) {
@@ -31,16 +35,17 @@ const packagesOnDemand: Plugin = {
   },
 };
 
-async function bundleCode(): Promise<string> {
-  const entries = Object.entries(programs).map(([name, module]) => `'${name}': () => require('./cli/${module}.js'),`);
+/** One script of all that `contents` requires: a function that gives what `contents` exports. */
+async function bundleCode(contents: string, external: string[]): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents: `module.exports = {${entries.join('\n')}};`, resolveDir: built, sourcefile: 'programs.js' },
+    stdin: { contents, resolveDir: built, sourcefile: 'contents.js' },
     bundle: true,
+    external,
     write: false,
     format: 'cjs',
     platform: 'node',
     target: 'node22',
-    // The script below has no loader of modules; all there are become functions of it.
+    // A script has no loader of modules; all there are become functions of it.
     supported: { 'dynamic-import': false },
     define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
     plugins: [packagesOnDemand],
@@ -58,52 +63,67 @@ async function bundleCode(): Promise<string> {
   return text.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** Writes one script; gives its name without ending, which says what it holds. */
+async function writeCode(kind: string, contents: string, external: string[]): Promise<string> {
+  const text = await bundleCode(contents, external);
+  const code = `${kind}-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+  writeFileAtomic(join(folder, `${code}.js`), text, 0o644);
+  return code;
+}
+
 // V8 compares, of the code, the length only, and of itself version and flags: the digest in the names keeps the two together.
 // Without a compiler to machine code (--jitless: where memory that is written is never run) it has other flags, and no WebAssembly.
-const renderStart = (name: string, code: string): string => `'use strict';
+const renderStart = (program: string, code: string, codes: Readonly<Record<string, string>>): string => `'use strict';
 const { readFileSync } = require('node:fs');
 const { Script } = require('node:vm');
-const filename = __dirname + '/${code}.js';
-let cachedData;
-try {
-  cachedData = readFileSync(__dirname + '/${code}' + (typeof WebAssembly === 'undefined' ? '.jitless' : '') + '.cache');
-} catch {}
-const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData });
-script.runInThisContext()({}, require, filename, __dirname)['${name}']();
-`;
-
-/** As a start, but all commands are loaded, and what V8 made of the code is kept. */
-const renderWarmUp = (code: string): string => `'use strict';
-const { readFileSync, writeFileSync } = require('node:fs');
-const { Script } = require('node:vm');
-const filename = __dirname + '/${code}.js';
-const script = new Script(readFileSync(filename, 'latin1'), { filename });
-process.on('exit', () => writeFileSync(process.env.CACHE, script.createCachedData()));
-process.argv[2] = '--help';
-script.runInThisContext()({}, require, filename, __dirname).sandbox();
-`;
-
-async function makeCache(code: string, warmUp: string, options: readonly string[], name: string): Promise<void> {
-  const cache = join(work, 'cache');
-  await runTool(process.execPath, [...options, warmUp], { env: { HOME: work, CACHE: cache } });
-  writeFileAtomic(join(folder, `${code}${name}.cache`), readFileSync(cache), 0o644);
+const codes = ${JSON.stringify(codes)};
+const loaded = {};
+const ending = typeof WebAssembly === 'undefined' ? '.jitless.cache' : '.cache';
+function load(code) {
+  const filename = __dirname + '/' + code + '.js';
+  let cachedData;
+  try {
+    cachedData = readFileSync(__dirname + '/' + code + ending);
+  } catch {}
+  const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData });
+  globalThis.keepBytecode?.(code + ending, script);
+  return script.runInThisContext()({}, find, filename, __dirname);
 }
+function find(name) {
+  return codes[name] === undefined ? require(name) : (loaded[name] ??= load(codes[name]));
+}
+load('${code}')['${program}']();
+`;
+
+const keepBytecode = `const { writeFileSync } = require('node:fs');
+globalThis.keepBytecode = (name, script) =>
+  process.on('exit', () => writeFileSync(process.env.CACHES + '/' + name, script.createCachedData()));
+`;
 
 const work = mkdtempSync(join(tmpdir(), 'cofferdam-bundle-'));
 try {
-  const text = await bundleCode();
-  const code = `code-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  writeFileAtomic(join(folder, `${code}.js`), text, 0o644);
-  const warmUp = join(folder, `${code}.warm-up.cjs`);
-  writeFileAtomic(warmUp, renderWarmUp(code), 0o644);
-  await makeCache(code, warmUp, [], '');
-  await makeCache(code, warmUp, ['--jitless'], '.jitless');
-  rmSync(warmUp);
+  const before = readdirSync(folder);
+  const codes: Record<string, string> = {};
+  for (const name of packages)
+    codes[name] = await writeCode(name.split('/')[0] ?? name, `module.exports = require('${name}');`, []);
+  const entries = Object.entries({ ...programs, [warmUp]: warmUp });
+  const modules = entries.map(([name, module]) => `'${name}': () => require('./cli/${module}.js'),`);
+  const code = await writeCode('code', `module.exports = {${modules.join('\n')}};`, packages);
+
+  const warm = join(folder, `${warmUp}.cjs`);
+  writeFileAtomic(warm, keepBytecode + renderStart(warmUp, code, codes), 0o644);
+  for (const options of [[], ['--jitless']])
+    await runTool(process.execPath, [...options, warm], { env: { HOME: work, CACHES: work } });
+  rmSync(warm);
+  const caches = readdirSync(work).filter((name) => name.endsWith('.cache'));
+  for (const name of caches) writeFileAtomic(join(folder, name), readFileSync(join(work, name)), 0o644);
+
+  const starts = Object.keys(programs).map((name) => `${name}.cjs`);
   for (const name of Object.keys(programs))
-    writeFileAtomic(join(folder, `${name}.cjs`), renderStart(name, code), 0o644);
-  for (const name of readdirSync(folder).filter((found) => found.startsWith('code-') && !found.startsWith(code)))
-    rmSync(join(folder, name));
+    writeFileAtomic(join(folder, `${name}.cjs`), renderStart(name, code, codes), 0o644);
+  const now = [...starts, ...caches, ...[code, ...Object.values(codes)].map((name) => `${name}.js`)];
+  for (const name of before.filter((old) => !now.includes(old))) rmSync(join(folder, name), { recursive: true });
 } finally {
   rmSync(work, { recursive: true });
 }

@@ -27,6 +27,7 @@ function programOf(command: Command): string {
 
 // Loading a verb costs more than most verbs take: where the first word says which one is meant, the others stay away.
 function pickLoaders(verbs: Verbs, verb: string | undefined): Verbs[string][] {
+  if (verb === '--version' || verb === '-V') return [];
   const named = Object.entries(verbs).filter(([names]) => verb !== undefined && names.split(' ').includes(verb));
   return named.length > 0 ? named.map(([, load]) => load) : Object.values(verbs);
 }
