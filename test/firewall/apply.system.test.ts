@@ -75,9 +75,7 @@ test('what somebody changes is drift, is shown, and an apply mends it', async (t
 test('without its confirmation an apply undoes itself, and the one before is in force', async (t) => {
   const host = await prepared(t);
   const empty = host.ruleset();
-  t.match(host.firewall('apply', '--confirm', '10s'), { status: 0, stderr: /in force for 10s/ });
-  t.match(host.firewall('status').stdout, /waits for its confirmation/);
-  t.match(host.firewall('apply'), { status: 125, stderr: /waits for its confirmation/ }, 'refuses another meanwhile');
+  t.match(host.firewall('apply', '--confirm', '1s'), { status: 0, stderr: /in force for 1s/ });
   await untilRuleset(host, empty);
   t.equal(host.ruleset(), empty, 'there was no table before');
   t.notOk(exists(host, '/etc/cofferdam/firewall.nft'), 'the boot does not know of it');
@@ -115,8 +113,10 @@ const isTimed = (host: HostScene) =>
 test('what is confirmed stays, and is what the next boot loads', async (t) => {
   const host = await prepared(t);
   t.match(host.firewall('confirm'), { status: 125, stderr: /no apply/ }, 'refuses where there is none');
-  t.match(host.firewall('apply', '--confirm', '60s'), { status: 0 });
+  t.match(host.firewall('apply', '--confirm', '10m'), { status: 0 });
   t.ok(isTimed(host), 'control: the way back waits');
+  t.match(host.firewall('status').stdout, /waits for its confirmation/);
+  t.match(host.firewall('apply'), { status: 125, stderr: /waits for its confirmation/ }, 'refuses another meanwhile');
   t.match(host.firewall('confirm'), { status: 0, stderr: /kept/ });
   const kept = host.ruleset();
   for (let look = 0; look < 600 && isTimed(host); look++) await sleep(100);
@@ -138,7 +138,7 @@ test('rollback undoes the last apply at once', async (t) => {
   t.match(host.firewall('apply'), { status: 0 });
   const first = host.ruleset();
   host.writePolicy('global: {allow: [a.example], private: [{host: a.example, addresses: [10.8.0.0/16]}]}\n');
-  t.match(host.firewall('apply', '--confirm', '60s'), { status: 0 });
+  t.match(host.firewall('apply', '--confirm', '10m'), { status: 0 });
   t.match(host.ruleset(), /10\.8\.0\.0\/16/);
   t.match(host.firewall('rollback'), { status: 0 });
   t.equal(host.ruleset(), first);

@@ -8,7 +8,7 @@ import { copyInstall, inputFor } from './build-scene.ts';
 import { ownFolder } from './fixtures.ts';
 
 test('two builds of base-tools have one digest; the lock of the first is met by the second', async (t) => {
-  t.setTimeout(600_000);
+  t.setTimeout(900_000);
   const folder = ownFolder(t);
   const from = copyInstall(folder);
   const first = await buildImage(inputFor(folder, from, { lock: 'update' }));
