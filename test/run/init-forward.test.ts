@@ -134,7 +134,7 @@ test('the forwarder of init', async (t) => {
       await u.rejects(ask(port, Buffer.from('x')), { code: 'ECONNRESET' }, 'TERM is blocked for it');
       process.kill(Number(forwarder), 'SIGKILL');
       let code = '';
-      for (let look = 0; look < 100 && code !== 'ECONNREFUSED'; look++)
+      for (let look = 0; look < 5000 && code !== 'ECONNREFUSED'; look++)
         await ask(port, Buffer.from('x')).catch((error: NodeJS.ErrnoException) => {
           code = error.code ?? '';
         });

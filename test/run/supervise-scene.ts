@@ -76,9 +76,9 @@ export async function setScene(t: Test): Promise<Scene> {
   };
 }
 
-/** Waits until `holds`, looking every 10 ms for up to 20 s; false when it never did. */
+/** Waits until `holds`, looking every 10 ms for two minutes or more; false when it never did. */
 export async function until(holds: () => boolean): Promise<boolean> {
-  for (let look = 0; look < 2000; look++) {
+  for (let look = 0; look < 12000; look++) {
     if (holds()) return true;
     await new Promise((done) => setTimeout(done, 10));
   }

@@ -121,7 +121,7 @@ n=0
 is_up() { for pid in $(cat "$leaf/cgroup.procs" 2>/dev/null); do [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != sleep ] || return 0; done; false; }
 until is_up; do
 	n=$((n + 1))
-	[ "$n" -lt 400 ] || exit 90
+	[ "$n" -lt 2400 ] || exit 90
 	sleep 0.05
 done
 $as sh -c 'head -c 1000000 /dev/zero >"$1/filler"; n=0; while true >"$1/filler$n"; do n=$((n + 1)); done' sh "$folder" 2>/dev/null || :
@@ -133,7 +133,7 @@ echo "status: $status"
 n=0
 while is_up; do
 	n=$((n + 1))
-	[ "$n" -lt 20 ] || exit 92
+	[ "$n" -lt 400 ] || exit 92
 	sleep 0.05
 done
 gc=0

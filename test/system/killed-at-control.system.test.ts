@@ -30,9 +30,9 @@ async function writeBundle(host: LoneHost): Promise<void> {
 // Its stdin is a fifo, because crun gives what it finds there to the guest (DESIGN.md, stdio).
 const killed = `cd /tmp/control
 crun --root /tmp/control/state --cgroup-manager=disabled run --bundle . control <>in >out 2>&1 &
-for look in 1 2 3 4 5 6 7 8 9 10; do
+for look in $(seq 600); do
 	[ ! -s state/control/status ] || break
-	sleep 1
+	sleep 0.2
 done
 kill -9 $!
 `;
@@ -66,7 +66,7 @@ tap.test('mounts, sockets, control groups, files and folders are counted', async
     host,
     `mkdir -p /tmp/control/mounted && mount -t tmpfs tmpfs /tmp/control/mounted
     python3 -c '${sockets}' >/tmp/control/out 2>&1 &
-    for look in 1 2 3 4 5 6 7 8 9 10; do [ ! -e /tmp/control/ready ] || break; sleep 1; done`,
+    for look in $(seq 600); do [ ! -e /tmp/control/ready ] || break; sleep 0.2; done`,
   );
   const left = difference(before, countHost(host)).join('\n');
   for (const kind of [

@@ -149,7 +149,7 @@ testAsBoth(
     const made = await make(t, scene, ['-w', `${folder}:copy`, '--', 'sh', '-c', script]);
     const logs = async () => (await scene.call(['logs', made.name])).stdout;
     const ready = async (times: number) => {
-      for (let look = 0; look < 100; look++) {
+      for (let look = 0; look < 2400; look++) {
         if ((await logs()).split('ready\n').length > times) return;
         await new Promise((done) => setTimeout(done, 50));
       }
