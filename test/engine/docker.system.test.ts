@@ -1,16 +1,20 @@
 // Owns the proof that docker runs the same plans within the boundary that the matrix promises, and that nothing of it outlives us.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'tap';
+import tap, { test } from 'tap';
 import { readHostIds } from '../../lib/engine/subids.ts';
 import { findImage } from '../../lib/image/find.ts';
 import { declareNeeds } from '../system/needs.ts';
 import { newId, sceneOf, until } from '../system/scene.ts';
 import { membersOf } from '../system/traces.ts';
-import { testKills, testLimits, testVerify } from './daemonRuns.ts';
+import { testKills, testLimits } from './daemonRuns.ts';
 import { startDocker } from './dockerScene.ts';
+import { dockerStage } from './dockerStage.ts';
+import { proveTerminals } from './lifeTerminal.ts';
 
-declareNeeds('unshare', 'base-tools');
+declareNeeds('unshare', 'python3', 'base-tools');
+// A bound on whatever machine, not an expectation.
+tap.setTimeout(900_000);
 
 const scene = sceneOf('root');
 const docker = await startDocker();
@@ -45,8 +49,6 @@ test('the boundary is the one that the matrix promises', async (t) => {
   t.match(stderr, /Read-only file system/);
 });
 
-testVerify(docker, 'docker', 220);
-
 test('the program is a subordinate id on the host, and in the control groups of its run', async (t) => {
   const id = newId();
   const run = docker.start(['run', ...engine, '--id', id, '--stdin', '--', 'sh', '-c', 'echo up; read line'], {
@@ -64,6 +66,7 @@ test('the program is a subordinate id on the host, and in the control groups of 
 });
 
 testLimits(docker, 'docker');
+proveTerminals(dockerStage(docker));
 testKills(docker, 'docker', { 'our script': /docker-run/, 'the client': /start --attach/ });
 
 test('gc removes a container that was made and never started, and no other', async (t) => {

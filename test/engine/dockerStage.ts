@@ -11,6 +11,6 @@ export function dockerStage(docker: DockerScene): LifeStage {
     removeBehindOurBack: async (_, run) => {
       await docker.docker('rm', '--force', `cofferdam-${run}`);
     },
-    listLeft: async (_, run) => ((await docker.isGone(run)) ? [] : [`container or processes of ${run}`]),
+    listLeft: (_, run) => docker.listLeft(run),
   };
 }

@@ -21,9 +21,6 @@ export function nerdctlStage(...containerds: readonly ContainerdScene[]): LifeSt
     removeBehindOurBack: async (scene, run) => {
       await of(scene).nerdctl('rm', '--force', `cofferdam-${run}`);
     },
-    listLeft: async (scene, run) =>
-      (await of(scene).isGone(run))
-        ? []
-        : [`container or processes of ${run}: ${of(scene).scene.traces(run).join(' | ')}`],
+    listLeft: (scene, run) => of(scene).listLeft(run),
   };
 }

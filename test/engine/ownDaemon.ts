@@ -79,7 +79,9 @@ export interface OwnEngine {
   /** `sandbox run` of base-tools to its end; fails when anything of it is left after some seconds. */
   run(args: readonly string[], options?: Options): Promise<Ended>;
   runJson(args: readonly string[]): Promise<Ended & { readonly result: JsonResult }>;
-  /** Whether nothing of the run is left: on the host and with the daemon. */
+  /** What is left of a run after some time, on the host or with the daemon: a line each. */
+  listLeft(id: string): Promise<string[]>;
+  /** Whether that is nothing. */
   isGone(id: string): Promise<boolean>;
 }
 
@@ -113,17 +115,22 @@ export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine
       { cwd: scene.home, ...options },
     );
   const start: OwnEngine['start'] = (args, options) => spawn(sandboxFile, args, options);
-  const isGone = async (id: string) => {
+  const listLeft = async (id: string) => {
     // Some time for the daemon, which removes what has ended in its own.
-    const gone = await until(() => scene.traces(id).length === 0);
-    for (let tries = 0; tries < 1200 && (await containersOf(id)) !== ''; tries++)
+    await until(() => scene.traces(id).length === 0);
+    const traces = scene.traces(id);
+    if (traces.length > 0) return traces;
+    for (let tries = 0; tries < 1200; tries++) {
+      if ((await containersOf(id)) === '') return [];
       await new Promise((done) => setTimeout(done, 100));
-    return gone && (await containersOf(id)) === '';
+    }
+    return [`container ${await containersOf(id)}`];
   };
   const run: OwnEngine['run'] = async (args, options) => {
     const id = newId();
     const ended = await start(['run', '--engine', engine, '-p', 'base-tools', '--id', id, ...args], options).ended;
-    if (!(await isGone(id))) throw new Error(`the run left: ${scene.traces(id).join(', ')} ${await containersOf(id)}`);
+    const left = await listLeft(id);
+    if (left.length > 0) throw new Error(`the run left: ${left.join(', ')}`);
     return ended;
   };
   const watch = new RegExp(`^process .*(${engine}-watch|${engine} .* (?:rm --force|run --name)) `);
@@ -137,7 +144,8 @@ export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine
     },
     start,
     run,
-    isGone,
+    listLeft,
+    isGone: async (id) => (await listLeft(id)).length === 0,
     runJson: async (args) => {
       const ended = await run(['--json', ...args]);
       return { ...ended, result: JSON.parse(ended.stdout) as JsonResult };

@@ -8,11 +8,12 @@ import { newId, type Scene, sceneOf, until } from '../system/scene.ts';
 import { entries } from './cells/engines.ts';
 import { startContainerd } from './nerdctlScene.ts';
 
-declareNeeds('podman', 'docker', 'python3', 'python-tools');
+declareNeeds('podman', 'docker', 'base-tools');
 tap.setTimeout(900_000);
 
-const server =
-  'cat /proc/net/dev; tail -n +2 /proc/net/route; echo end; cd /tmp; exec python3 -m http.server 8000 --bind 127.0.0.1';
+const answer = `$s = IO::Socket::INET->new(LocalAddr => '127.0.0.1:8000', Listen => 9, ReuseAddr => 1) or die;
+while ($c = $s->accept) { while (<$c>) { last if /^\\r?$/ } print $c "HTTP/1.0 200 OK\\r\\n\\r\\n"; close $c }`;
+const server = `cat /proc/net/dev; tail -n +2 /proc/net/route; echo end; exec perl -MIO::Socket::INET -e '${answer.replaceAll("'", '"')}'`;
 
 interface Published {
   readonly ports: PortScene;
@@ -24,7 +25,7 @@ interface Published {
 
 async function publish(t: Test, ports: PortScene, chosen: readonly string[]): Promise<Published> {
   const id = newId();
-  const words = ['run', '--id', id, ...chosen, '-p', 'python-tools', '--timeout', '5m', '--publish', 'web:8000'];
+  const words = ['run', '--id', id, ...chosen, '-p', 'base-tools', '--timeout', '5m', '--publish', 'web:8000'];
   const started = ports.start([...words, '--', 'sh', '-c', server]);
   t.teardown(() => started.child.kill('SIGTERM'));
   t.ok(await until(() => started.out().includes('end\n') || started.child.exitCode !== null), started.err().toString());
@@ -65,7 +66,7 @@ async function showKilled(t: Test, { ports, id, port, end }: Published): Promise
 async function showLife(t: Test, ports: PortScene, chosen: readonly string[]): Promise<void> {
   const name = newId();
   t.teardown(() => ports.start(['rm', '-f', name]).ended);
-  const words = ['create', ...chosen, '-p', 'python-tools', '--name', name, '--publish', '8000', '--start'];
+  const words = ['create', ...chosen, '-p', 'base-tools', '--name', name, '--publish', '8000', '--start'];
   const made = await ports.start([...words, '--', 'sh', '-c', server]).ended;
   t.equal(made.status, 0, made.stderr);
   const port = ports.portOf(`${name}.8000`);
@@ -75,7 +76,10 @@ async function showLife(t: Test, ports: PortScene, chosen: readonly string[]): P
 }
 
 async function showVerify(t: Test, ports: PortScene, chosen: readonly string[]): Promise<void> {
-  const profile = ports.scene.write(`${newId()}.yaml`, 'ports: [{container: 8000, name: verified}]\n');
+  const profile = ports.scene.write(
+    `${newId()}.yaml`,
+    'image: base-tools\nports: [{container: 8000, name: verified}]\n',
+  );
   const { stdout, stderr } = await ports.start(['verify', '--json', ...chosen, '--profile', profile]).ended;
   t.equal((JSON.parse(stdout) as { ok: boolean }).ok, true, stderr);
   t.match(ports.text(), 'name: verified');

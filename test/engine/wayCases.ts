@@ -22,7 +22,7 @@ const direct = `http://${addresses.public4}/hello.txt`;
 const around = `curl -sS --noproxy '*' --max-time 5 ${direct}`;
 /** A tunnel that stays open for a minute. */
 const slow = `curl -sSN --max-time 120 https://${one}/slow`;
-export const onlyOne = policy(`global: {allow: ["${one}"]}\n`);
+const onlyOne = policy(`global: {allow: ["${one}"]}\n`);
 
 function words({ way, chosen, options = [] }: WayEngine, script: string, others: readonly string[]): string[] {
   return ['run', ...chosen, '-p', 'base-tools', ...way.options, ...options, ...others, '--', 'sh', '-c', script];
@@ -51,7 +51,7 @@ async function begun(t: Test, engine: WayEngine, script: string, text: string, .
 }
 
 /** What is listed is reached, what is not is refused, and there is no route beside it. */
-export async function showReach(t: Test, engine: WayEngine): Promise<void> {
+async function showReach(t: Test, engine: WayEngine): Promise<void> {
   const { way } = engine;
   way.writePolicy(onlyOne);
   t.match(way.world.host(['/usr/bin/curl', '-sS', direct]), word, 'control: the host has a route');
@@ -78,7 +78,7 @@ export async function showReach(t: Test, engine: WayEngine): Promise<void> {
 }
 
 /** Two at once reach different sets, each by its own socket alone, which it cannot change. */
-export async function showOwnSocket(t: Test, engine: WayEngine): Promise<void> {
+async function showOwnSocket(t: Test, engine: WayEngine): Promise<void> {
   const { way } = engine;
   way.writePolicy(policy(`tools:\n  first@v1: {allow: ["${one}"]}\n  second@v1: {allow: ["${two}"]}\n`));
   const script = `${curl(one)} && echo got-one; ${curl(two)} && echo got-two; echo up; sleep 120`;
@@ -103,7 +103,7 @@ export async function showOwnSocket(t: Test, engine: WayEngine): Promise<void> {
 }
 
 /** Squid's end cuts what is open; the daemon's leaves no way at all, and never a direct one. */
-export async function showDeath(t: Test, engine: WayEngine): Promise<void> {
+async function showDeath(t: Test, engine: WayEngine): Promise<void> {
   const { way } = engine;
   way.writePolicy(onlyOne);
   const script = `${slow} >/sandbox/out 2>&1 & until grep -q begun /sandbox/out; do sleep 0.1; done; echo up; wait
@@ -127,7 +127,7 @@ export async function showDeath(t: Test, engine: WayEngine): Promise<void> {
 }
 
 /** SIGKILL of whoever started it takes the way with it, and all else. */
-export async function showKilled(t: Test, engine: WayEngine): Promise<void> {
+async function showKilled(t: Test, engine: WayEngine): Promise<void> {
   const { way } = engine;
   way.writePolicy(onlyOne);
   const id = newId();
@@ -140,7 +140,7 @@ export async function showKilled(t: Test, engine: WayEngine): Promise<void> {
 }
 
 /** One that lives on: its way lasts as long as it does, and a killed daemon leaves none until the next. */
-export async function showLiving(t: Test, engine: WayEngine): Promise<void> {
+async function showLiving(t: Test, engine: WayEngine): Promise<void> {
   const { way, chosen, options = [] } = engine;
   way.writePolicy(onlyOne);
   const name = newId();
@@ -171,7 +171,7 @@ export async function showLiving(t: Test, engine: WayEngine): Promise<void> {
 }
 
 /** Checks of verify that may be skipped are those that the engine lacks; all others hold. */
-export async function showVerify(t: Test, { way, chosen }: WayEngine): Promise<void> {
+async function showVerify(t: Test, { way, chosen }: WayEngine): Promise<void> {
   way.writePolicy(onlyOne);
   const shown = async (...network: string[]) => {
     const ended = await way.sandbox('verify', ...chosen, '-p', 'base-tools', ...network, '--json');
@@ -192,12 +192,17 @@ export async function showVerify(t: Test, { way, chosen }: WayEngine): Promise<v
   t.same(await shown('--network', 'proxy'), await shown(), 'a way out loosens nothing');
 }
 
-/** All of it, as tests of `t`. */
-export async function showWayOut(t: Test, engine: WayEngine): Promise<void> {
+/** What differs between callers of one engine, as tests of `t`. */
+export async function showCallersWay(t: Test, engine: WayEngine): Promise<void> {
   await t.test('what is listed is reached, and nothing else', (u) => showReach(u, engine));
-  await t.test('two at once have each their own socket', (u) => showOwnSocket(u, engine));
-  await t.test('without the proxy nothing leaves', (u) => showDeath(u, engine));
   await t.test('SIGKILL leaves nothing', (u) => showKilled(u, engine));
   await t.test('one that lives on has a way as long as it lives', (u) => showLiving(u, engine));
+}
+
+/** All of it, as tests of `t`. */
+export async function showWayOut(t: Test, engine: WayEngine): Promise<void> {
+  await showCallersWay(t, engine);
+  await t.test('two at once have each their own socket', (u) => showOwnSocket(u, engine));
+  await t.test('without the proxy nothing leaves', (u) => showDeath(u, engine));
   await t.test('every check of verify holds', (u) => showVerify(u, engine));
 }

@@ -158,7 +158,8 @@ testAsBoth('what is brought in', async (t, scene) => {
 const counting =
   'trap "echo got" USR1; echo begun; i=0; while :; do i=$((i + 1)); echo $i >/workspace/i; sleep 0.05; done';
 
-testAsBoth('it is signalled, paused, stopped and started again, and its log goes on', async (t, scene) => {
+tap.test('it is signalled, paused, stopped and started again, and its log goes on', async (t) => {
+  const scene = sceneOf('plain user');
   const live = await make(t, scene, ['sh', '-c', counting]);
   const count = async () => Number((await live.exec([], ['cat', '/workspace/i'])).stdout);
   t.equal((await scene.sandbox(['kill', '-s', 'USR1', live.name])).status, 0);
