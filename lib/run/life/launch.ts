@@ -18,8 +18,8 @@ import { logsFolder, type Sandbox, sandboxFolder } from './sandbox.ts';
 import { resultFile } from './state.ts';
 import type { TerminalSize } from './typing.ts';
 
-// The launcher needs milliseconds; on a host under load, seconds.
-const patienceMs = 60_000;
+// The launcher needs milliseconds, a daemon's client seconds; on a slow host under load, a minute.
+const patienceMs = 300_000;
 const lookMs = 5;
 const mostMessages = 16_384;
 
