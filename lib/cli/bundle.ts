@@ -22,7 +22,7 @@ const programs: Readonly<Record<string, string>> = {
 const warmUp = 'warm-up';
 
 /** Large, and not for every command: each has a file of its own, read when it is first asked for. */
-const packages = ['ajv/dist/2019.js', 'execa', 'tar', 'tldts', 'yaml', 'zod'];
+const packages = ['execa', 'tar', 'tldts', 'yaml', 'zod'];
 
 /** What is asked for by name at its first use (lib/base/onDemand.ts) is asked for in the words of a script. */
 const packagesOnDemand: Plugin = {
@@ -105,8 +105,7 @@ try {
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   const before = readdirSync(folder);
   const codes: Record<string, string> = {};
-  for (const name of packages)
-    codes[name] = await writeCode(name.split('/')[0] ?? name, `module.exports = require('${name}');`, []);
+  for (const name of packages) codes[name] = await writeCode(name, `module.exports = require('${name}');`, []);
   const entries = Object.entries({ ...programs, [warmUp]: warmUp });
   const modules = entries.map(([name, module]) => `'${name}': () => require('./cli/${module}.js'),`);
   const code = await writeCode('code', `module.exports = {${modules.join('\n')}};`, packages);

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { CofferdamError } from '../../lib/base/errors.ts';
 import { buildSpec } from '../../lib/spec/build.ts';
+import { makeValidator, renderValidator } from '../../lib/spec/closedSchema.ts';
 import type { OciSpec } from '../../lib/spec/types.ts';
 import { validateSpec } from '../../lib/spec/validate.ts';
 import { sampleRequest, shippedProfile } from './samples.ts';
@@ -47,3 +50,18 @@ for (const [fault, break_] of Object.entries(faults)) {
     t.end();
   });
 }
+
+test('what the build makes of the schema beforehand finds the same', async (t) => {
+  const file = join(t.testdir({ 'validator.mjs': renderValidator() }), 'validator.mjs');
+  const ready = ((await import(file)) as { makeValidator: typeof makeValidator }).makeValidator();
+  const made = makeValidator();
+  t.ok(ready(good()));
+  for (const [fault, break_] of Object.entries(faults)) {
+    const spec = break_(good());
+    t.notOk(ready(spec), fault);
+    made(spec);
+    t.strictSame(ready.errors, made.errors, fault);
+  }
+  const built = readFileSync(join(import.meta.dirname, '../../dist/spec/validator.js'), 'utf8');
+  t.equal(built, renderValidator(), 'and stands in dist');
+});
