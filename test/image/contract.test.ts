@@ -21,11 +21,14 @@ test('every shipped image gets a script that shellcheck passes, with unique ids'
 test('the script reports every check, and a missing tool fails its own check only', async (t) => {
   const folder = ownFolder(t);
   const wanted = { ...capabilities, tools: ['sed', 'no-such-tool'] };
-  const { stdout } = runToolSync('sh', ['-c', checkScript({ capabilities: wanted })], { env: { TMPDIR: folder } });
+  // An image has a few thousand files, this host as many as it likes.
+  const script = `find() { [ "$1" = / ] || command find "$@"; }\n${checkScript({ capabilities: wanted })}`;
+  const { stdout } = runToolSync('sh', ['-c', script], { env: { TMPDIR: folder } });
   const results = readCheck(stdout, contractChecks(wanted));
   const find = (id: string) => results.find((result) => result.id === id);
   t.equal(find('tool.sed')?.ok, true);
   t.equal(find('cat')?.ok, true);
+  t.equal(find('find')?.ok, true);
   t.equal(find('exit-codes')?.ok, true);
   t.equal(find('streams')?.ok, true);
   t.same(find('tool.no-such-tool'), { id: 'tool.no-such-tool', ok: false, text: 'the tool no-such-tool' });
