@@ -9,7 +9,7 @@ import type { LifeStage } from './lifeStage.ts';
 
 const program = join(import.meta.dirname, 'lifeCycle.ts');
 const lanes = 2;
-const each = 50;
+const cycles = 100;
 
 /** Every folder below `top`, at any depth and behind no link; receipts are what runs are meant to leave. */
 export function foldersBelow(top: string): string[] {
@@ -67,11 +67,12 @@ async function seeOne(t: Test, stage: LifeStage, scene: Scene, standing: Standin
   t.strictSame(await settle(scene, standing, before), before);
 }
 
-/** 100 on each caller; `standing` lists what there is of the engine's and of ours, a line each. */
+/** 100, of all callers together; `standing` lists what there is of the engine's and of ours, a line each. */
 export function proveCycles(stage: LifeStage, standing: Standing): void {
+  const each = cycles / lanes / stage.scenes.length;
   for (const scene of stage.scenes) {
     tap.test(
-      `100 cycles of create, start, exec and remove, two at a time, leave nothing (${scene.caller})`,
+      `${lanes * each} cycles of create, start, exec and remove, two at a time, leave nothing (${scene.caller})`,
       async (t) => {
         const base = newName();
         t.teardown(() => removeNamed(scene, base));

@@ -204,8 +204,8 @@ tap.test('refuses a sandbox whose kernel would run out of threads', async (t) =>
 
 const cycles = join(import.meta.dirname, '../lifeCycle.ts');
 
-// 50 of each caller's.
-testAsBoth('100 cycles of create, exec and rm, two at a time, leave nothing', async (t, scene) => {
+// 100 together.
+testAsBoth('50 cycles of create, exec and rm, two at a time, leave nothing', async (t, scene) => {
   const base = newId();
   const profile = scene.write('cycles.yaml', 'image: base-tools\nisolation: gvisor\nlimits: { pids: 512 }\n');
   const lanes = await Promise.all(
