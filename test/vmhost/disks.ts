@@ -1,7 +1,6 @@
 // Owns the disks of the virtual worker host: a Debian with systemd, built once, and what a test brings along.
 import { createHash } from 'node:crypto';
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { runTool } from '../../lib/base/exec.ts';
 import { takeFolderLock } from '../../lib/base/lock.ts';
@@ -50,8 +50,14 @@ const leftOut = ['doc', 'man', 'info', 'locale'].map((name) => `--dpkgopt=path-e
 // Started by the guest when it wants them, as their packages have them.
 const notAtBoot = ['containerd.service', 'docker.service', 'docker.socket'];
 
-// Whatever would write to the serial port, or work on the side.
+// Whatever would write to the serial port, or work on the side, or mount what nobody here reads: each start costs.
 const masked = [
+  ...['hugepages', 'mqueue'].map((name) => `dev-${name}.mount`),
+  ...['config', 'debug', 'tracing'].map((name) => `sys-kernel-${name}.mount`),
+  ...['configfs', 'dm_mod', 'drm', 'efi_pstore', 'loop'].map((name) => `modprobe@${name}.service`),
+  'systemd-binfmt.service',
+  'systemd-update-utmp.service',
+  'systemd-update-utmp-runlevel.service',
   'getty@tty1.service',
   'serial-getty@ttyS0.service',
   'apparmor.service',
@@ -77,10 +83,14 @@ ExecStopPost=/bin/systemctl --no-block poweroff -ff
 WantedBy=graphical.target
 `;
 
+// The kernel has nvme and ext4 built in: no boot reads an initrd, and making one costs more than all else of the kernel's package.
+const withoutInitrd =
+  'chroot "$1" dpkg-divert --local --rename --add /usr/sbin/update-initramfs && ln -s /bin/true "$1/usr/sbin/update-initramfs"';
+
 const system = '/etc/systemd/system';
 const files: Readonly<Record<string, string>> = {
   // Where this checkout is mounted at each boot, before anything of ours starts.
-  '/etc/fstab': '/dev/nvme0n2 /opt ext4 ro 0 0\n',
+  '/etc/fstab': '/dev/nvme0n2 /opt ext4 ro,x-systemd.device-timeout=900 0 0\n',
   '/etc/hostname': 'vmhost\n',
   '/etc/machine-id': `${'0123456789abcdef'.repeat(2)}\n`,
   [`${system}/vmhost.service`]: unit,
@@ -124,6 +134,7 @@ async function build(work: string, sources: string, env: Readonly<Record<string,
     '--format=directory',
     `--include=${packages.join(',')}`,
     ...leftOut,
+    `--essential-hook=${withoutInitrd}`,
   ];
   const tree = join(work, 'tree');
   await runTool('mmdebstrap', [...options, '--aptopt=APT::Install-Recommends "false"', suite, tree, list], {
@@ -160,7 +171,7 @@ async function replace(folder: string, make: (work: string) => Promise<void>): P
 export async function hostDisks(cache: string, env: Readonly<Record<string, string>>): Promise<Disks> {
   const sources = renderSources(readMirrors('/etc/apt', '/etc/cofferdam/debian.sources'), suite);
   const digest = createHash('sha256')
-    .update(JSON.stringify([packages, notAtBoot, leftOut, files, links, sources]))
+    .update(JSON.stringify([packages, notAtBoot, leftOut, withoutInitrd, files, links, sources]))
     .digest('hex')
     .slice(0, 16);
   const folder = join(cache, 'vmhost', digest);
@@ -183,6 +194,17 @@ export interface EngineThings {
   readonly nerdctl: string;
 }
 
+/** The guest's side of the tests. Its TypeScript becomes JavaScript here: in the machine each start would do it anew, and takes seconds for it. */
+function writeGuest(folder: string): void {
+  const from = join(import.meta.dirname, 'guest');
+  mkdirSync(folder);
+  for (const name of readdirSync(from)) {
+    const text = readFileSync(join(from, name), 'utf8');
+    const script = name.endsWith('.ts') ? stripTypeScriptTypes(text).replaceAll(".ts'", ".mjs'") : text;
+    writeFileSync(join(folder, name.replace(/\.ts$/, '.mjs')), script);
+  }
+}
+
 /** A disk with this checkout and Node at /opt/cofferdam, images at /opt/images, what set-up would fetch, and the guest's side of the tests. */
 export async function payloadDisk(work: string, images: readonly string[], engines?: EngineThings): Promise<string> {
   const tree = join(work, 'payload');
@@ -196,7 +218,7 @@ export async function payloadDisk(work: string, images: readonly string[], engin
   for (const name of runtimePackages())
     await take(join(install, 'node_modules', name), `cofferdam/node_modules/${name}`);
   await take(strictSquidFolder, 'squid-openssl');
-  cpSync(join(import.meta.dirname, 'guest'), join(tree, 'guest'), { recursive: true });
+  writeGuest(join(tree, 'guest'));
   const store = '/var/lib/cofferdam/images';
   const registry = JSON.parse(readFileSync(join(store, 'registry.json'), 'utf8')) as { images: { name: string }[] };
   for (const image of images) await take(join(store, image), `images/${image}`);

@@ -34,8 +34,9 @@ test('set-up brings the way out as services of the host, and a second time chang
     'it did not fail',
   );
   t.match(seen('egress', 'internet'), { status: 0 });
-  const setup = seen<Ended>('egress', 'setup');
-  t.match(setup, { status: 0, stdout: [/^done .*the way out as a service/] }, setup.stderr);
+  const { status, stdout, stderr } = seen<{ status: number; stdout: string[]; stderr: string }>('egress', 'setup');
+  t.equal(status, 0, stderr);
+  t.match(stdout.join('\n'), /^done .*the way out as a service/m);
   t.same(seen('egress', 'again'), []);
   t.match(seen('egress', 'units'), {
     bridge: { ActiveState: 'active', UnitFileState: 'enabled', User: 'cofferdam-bridge' },
@@ -58,7 +59,6 @@ test('a killed Squid and a killed bridge are started again; a stopped service le
   t.not(killed.after[0], killed.before[0]);
   t.match(seen('egress', 'bridge-killed'), reached);
   t.match(seen('egress', 'stopped'), { status: 125, stdout: '', stderr: /does not answer/, squids: [] });
-  t.match(seen('egress', 'started'), reached);
 });
 
 test('behind the wall nobody but the bridge reaches Squid', async (t) => {

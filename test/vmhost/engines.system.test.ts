@@ -8,7 +8,7 @@ export const needs = [
   'root',
   'qemu-system-x86',
   'mmdebstrap and an archive to build from, the first time',
-  'the images base-tools and python-tools',
+  'the image base-tools',
   'nerdctl, built by .ci/install-nerdctl',
 ];
 
@@ -65,7 +65,7 @@ for (const who of ['docker', 'nerdctl']) {
     });
     t.equal(members.length, 2, 'and no client');
     for (const { group } of members) t.equal(group, `0::${leaf.slice('/sys/fs/cgroup'.length)}`);
-    t.ok(members.some(({ command }) => command.startsWith('sleep 600')));
+    t.ok(members.some(({ command }) => command.startsWith('sleep 7200')));
     t.ok(
       members.some(({ parent }) => parent.includes('containerd-shim')),
       'control: it is the daemon’s',
@@ -73,10 +73,10 @@ for (const who of ['docker', 'nerdctl']) {
   });
 
   test(`a sandbox is made, entered, bounded, read, copied from and removed (${who})`, async (t) => {
-    const life = seen<{ forbidden: { status: number }; refused: string; left: string[] }>(who, 'life');
+    const life = seen<{ refused: string; left: string[] }>(who, 'life');
     t.match(life, {
       made: { status: 0 },
-      exec: { status: 7, stdout: 'inside\n' },
+      exec: { status: 7, stdout: 'inside\n', stderr: /unshare.*Operation not permitted/ },
       control: 0,
       logs: 'up\n',
       cpIn: { status: 0 },
@@ -84,7 +84,6 @@ for (const who of ['docker', 'nerdctl']) {
       copied: 'from outside',
       removed: { status: 0 },
     });
-    t.match(life.forbidden, { status: 1, stdout: '', stderr: /Operation not permitted/ });
     t.ok(Number(life.refused) > 0, `forks refused: ${life.refused}`);
     t.same(life.left, []);
   });

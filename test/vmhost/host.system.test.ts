@@ -12,7 +12,7 @@ export const needs = [
   'root',
   'qemu-system-x86',
   'mmdebstrap and an archive to build from, the first time',
-  'the images base-tools and python-tools',
+  'the image base-tools',
 ];
 
 // The build takes one to two minutes, the machine three to five, or some times that where others are at work.

@@ -22,8 +22,10 @@ const victims = { supervisor: /\/supervise$/, launcher: /sh$/, caller: /node$/ }
 /** Registers the tests. */
 export function testKills({ seen }: Reports): void {
   for (const [who, { parent }] of Object.entries(callers)) {
-    test(`SIGKILL of the supervisor, the launcher or the caller ends the guest (${who})`, async (t) => {
-      for (const [name, command] of Object.entries(victims)) {
+    test(`SIGKILL of ${who === 'service' ? 'the supervisor' : 'the supervisor, the launcher or the caller'} ends the guest (${who})`, async (t) => {
+      for (const [name, command] of Object.entries(victims).filter(
+        ([name]) => who !== 'service' || name === 'supervisor',
+      )) {
         const killed = seen<Killed>(who, `kill-${name}`);
         t.match(killed.command[0], command, 'it was that process');
         t.ok(killed.guests >= 2, 'control: the guest ran, in its leaf');

@@ -1,5 +1,6 @@
 // Owns what is looked at after a reboot of the virtual worker host: what the unit of `sandbox setup` made of it.
 import { readdirSync } from 'node:fs';
+import { ask } from './ask.ts';
 import { call, readSoft, report, sandbox } from './caller.ts';
 
 const unit = 'cofferdam-host.service';
@@ -30,11 +31,11 @@ function verifyUnits(): unknown {
 
 report('unit', unitState());
 report('favordynmods', /[ ,]favordynmods(,|\n|$)/.test(readSoft('/proc/self/mountinfo')));
-const check = call(sandbox, ['setup', '--check', '--user', 'plain']);
+const check = await ask('sandbox', ['setup', '--check', '--user', 'plain']);
 report('check', { ...check, said: check.stdout.trim().split('\n') });
 const restart = call('systemctl', ['restart', unit]);
 report('restart', { ...restart, ...unitState() });
-const { status, stdout } = call(sandbox, ['doctor', '--json']);
+const { status, stdout } = await ask('sandbox', ['doctor', '--json']);
 const { runs, findings } = JSON.parse(stdout) as { runs: boolean; findings: { id: string; level: string }[] };
 report('doctor', { status, runs, others: findings.filter(({ level }) => level !== 'ok') });
 report('verify', verifyUnits());
@@ -42,6 +43,6 @@ const words = ['run', '-p', 'base-tools', '--', 'echo', 'hi'];
 report('run-root', call(sandbox, words));
 report('run-plain', call('su', ['-', 'plain', '-c', [sandbox, ...words].join(' ')]));
 // Last: as root it touches the machine itself.
-const control = call(sandbox, ['verify', '--unconfined', '--throw-away-machine', '--json', '-p', 'base-tools']);
+const control = await ask('sandbox', ['verify', '--unconfined', '--throw-away-machine', '--json', '-p', 'base-tools']);
 const { counts, checks } = JSON.parse(control.stdout) as { counts: unknown; checks: { level: string }[] };
 report('unconfined', { ...control, stdout: '', counts, others: checks.filter(({ level }) => level !== 'FAIL') });

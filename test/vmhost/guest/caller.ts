@@ -69,8 +69,8 @@ export function findLeaves(id: string): string[] {
   return call('find', [top, '-type', 'd', '-name', id]).stdout.split('\n').filter(Boolean);
 }
 
-/** Patient, because the machine may share its processors: 50 ms between looks, three minutes in all. */
-export async function until(holds: () => boolean, tries = 3600): Promise<boolean> {
+/** Patient, because the machine may share its processors: 50 ms between looks, ten minutes in all. */
+export async function until(holds: () => boolean, tries = 12_000): Promise<boolean> {
   for (let look = 0; look < tries; look++) {
     if (holds()) return true;
     await new Promise((done) => setTimeout(done, 50));

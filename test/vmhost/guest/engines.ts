@@ -1,6 +1,7 @@
 // Owns the cases that one engine with a daemon goes through; each reports what was seen, and judges nothing. Started as: engines.ts WHO ENGINE.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ask, askRun } from './ask.ts';
 import { call, findLeaves, readSoft, report, run, sandbox, top, until, who, work } from './caller.ts';
 
 const engine = process.argv[3] ?? '';
@@ -18,9 +19,9 @@ function describe(pid: string) {
 }
 
 /** The life of one sandbox, and its groups from outside. */
-function live(): void {
+async function live(): Promise<void> {
   const name = `${who}-life`;
-  const made = call(sandbox, [
+  const made = await ask('sandbox', [
     'create',
     ...base,
     '--name',
@@ -29,9 +30,9 @@ function live(): void {
     '--',
     'sh',
     '-c',
-    'echo up; exec sleep 600',
+    'echo up; exec sleep 7200',
   ]);
-  const id = `${call(sandbox, ['inspect', '--format', '{{.ID}}', name]).stdout.trim()}-1`;
+  const id = `${(await ask('sandbox', ['inspect', '--format', '{{.ID}}', name])).stdout.trim()}-1`;
   const leaves = findLeaves(id);
   const leaf = leaves[0] ?? '/none';
   const inside = (script: string) => call(sandbox, ['exec', name, 'sh', '-c', script]);
@@ -39,26 +40,24 @@ function live(): void {
     values: Object.fromEntries(files.map((file) => [file, readSoft(join(leaf, file))])),
     members: readSoft(join(leaf, 'cgroup.procs')).split('\n').filter(Boolean).map(describe),
   };
-  const exec = inside('echo inside; exit 7');
-  const forbidden = inside('unshare -U cat /proc/self/uid_map');
+  const exec = inside('unshare -U cat /proc/self/uid_map; echo inside; exit 7');
   const control = call('unshare', ['-U', 'cat', '/proc/self/uid_map']).status;
-  const logs = call(sandbox, ['logs', name]).stdout;
+  const logs = (await ask('sandbox', ['logs', name])).stdout;
   const file = join(work, `${who}-file`);
   writeFileSync(file, 'from outside\n');
-  const cpIn = call(sandbox, ['cp', file, `${name}:/workspace/file`]);
-  const cpOut = call(sandbox, ['cp', `${name}:/workspace/file`, `${file}-back`]);
+  const cpIn = await ask('sandbox', ['cp', file, `${name}:/workspace/file`]);
+  const cpOut = await ask('sandbox', ['cp', `${name}:/workspace/file`, `${file}-back`]);
   const copied = readSoft(`${file}-back`);
   // Last: what is left of it may keep everybody else out.
-  inside('for i in $(seq 60); do sleep 60 >/dev/null 2>&1 & done');
+  inside('for i in $(seq 60); do sleep 3600 >/dev/null 2>&1 & done');
   const refused = /max ([0-9]+)/.exec(readSoft(join(leaf, 'pids.events')))?.[1];
-  const removed = call(sandbox, ['rm', '-f', name]);
+  const removed = await ask('sandbox', ['rm', '-f', name]);
   const left = findLeaves(id);
   report('life', {
     made,
     leaves,
     ...look,
     exec,
-    forbidden,
     control,
     refused,
     logs,
@@ -86,7 +85,7 @@ async function leave(): Promise<void> {
     docker: call('docker', ['ps', '--all', '--quiet']).stdout.trim(),
     nerdctl: list('/run/cofferdam/nerdctl/containers'),
   });
-  await until(() => Object.values(standing()).every(({ length }) => length === 0), 400);
+  await until(() => Object.values(standing()).every(({ length }) => length === 0));
   report('left', standing());
 }
 
@@ -98,6 +97,6 @@ mkdirSync(work, { recursive: true });
 mkdirSync('/etc/cofferdam/profiles', { recursive: true });
 writeFileSync('/etc/cofferdam/profiles/engine-tools.yaml', 'extends: base-tools\nimage: engine-tools\n');
 report('first', run('first', [...base, '--', 'sh', '-c', 'cat /proc/self/cgroup; exit 3']));
-report('oom', run('oom', [...base, '--', 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=100M', 'count=1']));
-if (who !== 'cgroupfs') live();
+report('oom', await askRun('oom', [...base, '--', 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=100M', 'count=1']));
+if (who !== 'cgroupfs') await live();
 await leave();

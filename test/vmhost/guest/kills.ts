@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { base, call, env, findLeaves, readSoft, report, runFolder, sandbox, until, who, work } from './caller.ts';
+import { ask } from './ask.ts';
+import { base, env, findLeaves, readSoft, report, runFolder, sandbox, until, who, work } from './caller.ts';
 
 /** Pids whose command line holds all of `words`. */
 function findProcesses(...words: string[]): number[] {
@@ -71,10 +72,10 @@ async function killOne({ name, args, victim }: Way): Promise<Killed> {
   const started = Date.now();
   if (pid > 1) process.kill(pid, 'SIGKILL');
   const isOver = () => members().length === 0 && guests.every((guest) => !existsSync(`/proc/${guest}`));
-  const dead = await until(isOver, 400);
+  const dead = await until(isOver);
   const ms = Date.now() - started;
   // What can still clean up does so now.
-  await until(() => findProcesses(id).length === 0, 400);
+  await until(() => findProcesses(id).length === 0);
   return {
     command,
     guests: guests.length,
@@ -93,12 +94,13 @@ function list(folder: string): string[] {
 /** All of it, and what is there afterwards: in the group that holds the runs, and in the folders of the runs. */
 export async function killOurs(): Promise<void> {
   let parent = '';
-  for (const way of ways) {
+  // A delegated service holds runs as root's unit does: there one way is enough.
+  for (const way of who === 'service' ? ways.filter(({ name }) => name === 'supervisor') : ways) {
     const seen = await killOne(way);
     parent = dirname(seen.leaf);
     report(`kill-${way.name}`, seen);
   }
-  const { status, stdout } = call(sandbox, ['gc', '--json']);
+  const { status, stdout } = await ask('sandbox', ['gc', '--json']);
   const groups = readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   report('gc', {
     status,

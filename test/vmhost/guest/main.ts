@@ -1,23 +1,26 @@
 // Owns the cases that one caller goes through inside the virtual worker host; each reports what was seen, and judges nothing.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { base, call, home, readSoft, report, root, run, sandbox, top, who, work } from './caller.ts';
+import { ask } from './ask.ts';
+import { base, home, readSoft, report, root, run, top, who, work } from './caller.ts';
 import { killOurs } from './kills.ts';
 import { meetLimits, small } from './limits.ts';
 
 const profiles = join(root ? '/etc/cofferdam' : join(home, '.config/cofferdam'), 'profiles');
 
-function findChecks(): unknown {
-  const { findings } = JSON.parse(call(sandbox, ['doctor', '--json']).stdout) as { findings: { id: string }[] };
+async function findChecks(): Promise<unknown> {
+  const { stdout, stderr } = await ask('sandbox', ['doctor', '--json']);
+  if (stdout === '') return stderr;
+  const { findings } = JSON.parse(stdout) as { findings: { id: string }[] };
   return findings.filter(({ id }) => id.startsWith('cgroups.'));
 }
 
 /** `sandbox verify`, of which only what did not pass is told. */
-function verify(profile: string): void {
-  const { status, stdout, stderr } = call(sandbox, ['verify', '--json', '--profile', profile]);
+async function verify(): Promise<void> {
+  const { status, stdout, stderr } = await ask('sandbox', ['verify', '--json', '--profile', 'base-tools']);
   const found = stdout === '' ? undefined : (JSON.parse(stdout) as { counts: unknown; checks: { level: string }[] });
   const others = found?.checks.filter(({ level }) => level !== 'PASS');
-  report(`verify-${profile}`, { status, counts: found?.counts, others, stderr });
+  report('verify', { status, counts: found?.counts, others, stderr });
 }
 
 process.on('uncaughtException', (error) => {
@@ -35,14 +38,14 @@ report('membership', readSoft('/proc/self/cgroup'));
 const start = ['--', 'echo', 'started'];
 if (who === 'best-effort') {
   report('best', run('best', ['-p', 'best', ...start]));
-  report('json', run('json', ['--json', '-p', 'best', ...start]));
+  report('json', await ask('sandbox', ['run', '--json', '-p', 'best', ...start]));
 } else if (who === 'lonely') {
   report('strict', run('strict', [...base, ...start]));
-  report('best', run('best', ['-p', 'best', ...start]));
+  report('best', await ask('sandbox', ['run', '-p', 'best', ...start]));
 } else {
   await meetLimits();
   await killOurs();
-  for (const profile of ['base-tools', 'python-tools']) verify(profile);
+  await verify();
   report('services', existsSync(join(top, 'cofferdam')) ? 'a folder behind the back of systemd' : 'none');
 }
-if (who !== 'best-effort') report('doctor', findChecks());
+if (who !== 'best-effort') report('doctor', await findChecks());
