@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import tap from 'tap';
 import { runFolders } from '../../lib/run/folders.ts';
 import { readSandbox } from '../../lib/run/life/sandbox.ts';
-import { inspect, listIds, make, newName, refused } from './lifeScene.ts';
+import { inspect, killSupervisor, listIds, make, newName, refused } from './lifeScene.ts';
 import { declareNeeds } from './needs.ts';
 import { testAsBoth, until } from './scene.ts';
 import { membersOf, readSoft } from './traces.ts';
@@ -41,10 +41,9 @@ testAsBoth(
   async (t, scene) => {
     const made = await make(t, scene);
     const run = `${made.id}-1`;
-    const { pid } = (await inspect(scene, made)).state;
     const members = membersOf(scene.uid, run);
     t.ok(members.length > 0, 'there was a guest');
-    process.kill(pid, 'SIGKILL');
+    await killSupervisor(scene, made);
     t.ok(await until(() => members.every((member) => readSoft(`/proc/${member}/stat`).match(/\) [ZX] |^$/) !== null)));
     t.equal((await inspect(scene, made)).state.status, 'lost');
     refused(t, await scene.call(['wait', made.name]), /supervisor of .* was killed/);
@@ -52,7 +51,7 @@ testAsBoth(
     t.strictSame(scene.traces(run), []);
     t.equal((await scene.call(['start', made.name])).status, 0);
     t.match(await inspect(scene, made), { starts: 2, state: { status: 'running' } });
-    process.kill((await inspect(scene, made)).state.pid, 'SIGKILL');
+    await killSupervisor(scene, made);
     t.equal((await scene.call(['rm', made.name])).status, 0);
     t.strictSame(scene.traces(`${made.id}-2`), []);
   },
@@ -69,7 +68,7 @@ testAsBoth('one whose run folder was removed behind our back is still stopped', 
 
 testAsBoth('after a reboot, when all of /run is gone, it can be started again', async (t, scene) => {
   const made = await make(t, scene);
-  process.kill((await inspect(scene, made)).state.pid, 'SIGKILL');
+  await killSupervisor(scene, made);
   await scene.call(['gc']);
   // Root's is the host's own.
   if (scene.uid !== 0) rmSync(scene.paths.run, { recursive: true });

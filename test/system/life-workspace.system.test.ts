@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import tap, { type Test } from 'tap';
 import { runToolSync } from '../../lib/base/exec.ts';
-import { inspect, type Made, make, refused } from './lifeScene.ts';
+import { inspect, killSupervisor, type Made, make, refused } from './lifeScene.ts';
 import { declareNeeds } from './needs.ts';
 import { type Scene, sandboxFile, testAsBoth, testAsUser, until } from './scene.ts';
 import { readSoft } from './traces.ts';
@@ -98,7 +98,7 @@ testAsUser('after SIGKILL of its supervisor the next call frees it and looks the
   for (const next of ['gc', 'rm', 'start']) {
     const folder = makeFolder(t, scene);
     const made = await makeWriter(t, scene, folder);
-    process.kill((await inspect(scene, made)).state.pid, 'SIGKILL');
+    await killSupervisor(scene, made);
     t.equal(claimsOf(scene, folder).length, 1, 'until then it is nobody’s');
     if (next === 'start') rmSync(join(folder, 'file'));
     t.equal((await scene.call(next === 'gc' ? ['gc'] : [next, made.name])).status, 0);

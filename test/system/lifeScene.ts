@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { logsFolder, namesFolder, sandboxesFolder } from '../../lib/run/life/sandbox.ts';
-import { type Ended, newId, type Scene } from './scene.ts';
+import { type Ended, newId, type Scene, until } from './scene.ts';
 import { readSoft } from './traces.ts';
 
 export interface Made {
@@ -46,6 +46,15 @@ export async function inspect(scene: Scene, { name }: Made): Promise<{ run: stri
   const [found] = JSON.parse(stdout || '[]') as { run: string; starts: number; state: State }[];
   if (found === undefined) throw new Error(stderr);
   return found;
+}
+
+/** SIGKILL, and waits until it is dead: what is asked next would otherwise see it run still. */
+export async function killSupervisor(scene: Scene, made: Made): Promise<void> {
+  const { pid } = (await inspect(scene, made)).state;
+  process.kill(pid, 'SIGKILL');
+  // A zombie is dead already; who reaps it is not ours to say.
+  const isDead = () => /\) [ZX] |^$/.test(readSoft(`/proc/${pid}/stat`));
+  if (!(await until(isDead))) throw new Error(`the supervisor ${pid} does not die`);
 }
 
 export function refused(t: Test, ended: Ended, text: RegExp): void {
