@@ -66,7 +66,8 @@ static enum wait wait_readable(struct relay *relay)
 
 /*
  * Reads once, blocking. Returns 0 at the end: end of file, failure, or nothing more after `finish`; and -1 when `may_rest` and the
- * stream is silent. A terminal whose other side was closed may say so (EIO) before it hands over what was written last: the kernel looks for input first, and for the end second.
+ * stream is silent. A terminal whose other side was closed may say so (EIO) before it hands over what was written last: the kernel
+ * looks for input first, and for the end second.
  */
 static ssize_t read_some(struct relay *relay, unsigned char *buffer, size_t room, bool may_rest)
 {
