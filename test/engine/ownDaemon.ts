@@ -140,6 +140,8 @@ export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine
       // The watch of a run that was killed goes on for a second (lib/engine/daemon/watch.ts): isGone waits for it.
       traces: (id) => scene.traces(id).filter((line) => !watch.test(line)),
       sandbox: (args, options) => start(args, options).ended,
+      // A command line that stays would look at the host's own configuration.
+      call: (args) => start(args).ended,
       spawn,
     },
     start,
