@@ -24,7 +24,7 @@ export function testLimits({ seen }: Reports): void {
         'memory.swap.max': '0',
         'memory.oom.group': '1',
         'pids.max': '20',
-        'cpu.max': '50000 100000',
+        'cpu.max': '20000 100000',
       });
       t.ok(Number(look['throttled']) > 0, 'and processor time is held back');
       t.equal(look['guest'], `0::/${leaf}`);

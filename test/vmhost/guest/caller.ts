@@ -25,8 +25,8 @@ export const env = {
 export const runFolder = root ? '/run/cofferdam' : join(home, '.local/state/cofferdam/run');
 export const work = join(home, 'work');
 export const top = '/sys/fs/cgroup';
-/** One plan, so that all but the first run take the short way. */
-export const base = ['-p', `small-${who}`, '--memory', '64m', '--cpus', '0.5', '--pids', '20'];
+/** One plan, so that all but the first run take the short way. So little of the one processor that all callers at once must wait for it. */
+export const base = ['-p', `small-${who}`, '--memory', '64m', '--cpus', '0.2', '--pids', '20'];
 
 const log = root ? '/var/lib/cofferdam/state/runs.log' : join(home, '.local/state/cofferdam/runs.log');
 
