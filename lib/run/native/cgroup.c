@@ -119,9 +119,9 @@ void thaw_cgroups(const struct options *options)
 		thaw_members(options->cgroups[i]);
 }
 
-bool empty_cgroups(const struct options *options, int64_t limit_ms)
+bool empty_cgroups(const struct options *options)
 {
-	const int64_t until = monotonic_ms() + limit_ms;
+	const int64_t until = monotonic_ms() + KILL_LIMIT_MS;
 	bool empty = true;
 
 	for (size_t i = 0; i < options->cgroup_count; i++)
@@ -145,9 +145,9 @@ static bool remove_cgroup(const struct options *options, const char *path, int64
 	return true;
 }
 
-bool remove_cgroups(const struct options *options, int64_t limit_ms)
+bool remove_cgroups(const struct options *options)
 {
-	const int64_t until = monotonic_ms() + limit_ms;
+	const int64_t until = monotonic_ms() + KILL_LIMIT_MS;
 	bool removed = true;
 
 	for (size_t i = 0; i < options->cgroup_count; i++)

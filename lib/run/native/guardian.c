@@ -14,8 +14,6 @@
 #include "terminal.h"
 #include "tree.h"
 
-#define KILL_LIMIT_MS 5000
-
 /* Until the other end is closed, which only the death of the supervisor does. */
 static void await_end(void)
 {
@@ -51,7 +49,7 @@ static _Noreturn void guard(const struct options *options, int pipe_end)
 	/* What is in no sandbox of others has died with the supervisor. */
 	if (!options->enter)
 		_exit(0);
-	if (empty_cgroups(options, KILL_LIMIT_MS) && remove_cgroups(options, KILL_LIMIT_MS) && options->run_dir != NULL)
+	if (empty_cgroups(options) && remove_cgroups(options) && options->run_dir != NULL)
 		remove_tree(options->run_dir);
 	_exit(0);
 }

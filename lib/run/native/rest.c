@@ -10,11 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "clock.h"
 #include "members.h"
 
 #define LISTED_STEPS 5 /* 10 ms: for what is dying and listed still */
-#define SETTLE_MS 5000  /* for what is dead and not yet waited for, which nothing lists */
 
 /* The folder around `path`, which is absolute and not the root. */
 static int open_around(const char *path)
@@ -60,7 +60,7 @@ bool leaves_rest(const struct options *options, const struct ending *ending)
 /* What has just ended can be in the way for a moment; what goes on stays listed. */
 static void remove_unless_used(const char *path)
 {
-	const int64_t until = monotonic_ms() + SETTLE_MS;
+	const int64_t until = monotonic_ms() + KILL_LIMIT_MS;
 	pid_t member;
 
 	for (long pause = 1; rmdir(path) != 0 && errno == EBUSY && monotonic_ms() < until; pause++) {

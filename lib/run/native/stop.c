@@ -9,8 +9,7 @@
 #include "hearing.h"
 #include "kernel.h"
 
-#define KILL_LIMIT_MS 5000 /* for the kernel to end what was killed */
-#define REPEAT_MS 20       /* between looks whether a sandbox that is being set up can hear us */
+#define REPEAT_MS 20 /* between looks whether a sandbox that is being set up can hear us */
 
 /* Asked first: what hears it gets it once. Else it is sent until it is heard, or the grace is over. */
 static void send_term(struct stop *stop, const struct child *child, int64_t now)

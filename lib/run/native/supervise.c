@@ -35,9 +35,6 @@
 #include "watch.h"
 #include "way.h"
 
-/* Only what the kernel cannot end takes so long; on a host under load the rest may take some of it. */
-#define REMOVE_LIMIT_MS 5000
-
 /* TERM when the caller dies. It may have died before we asked: then we have another parent already. */
 static bool has_parent(const struct options *options)
 {
@@ -165,8 +162,8 @@ static void clean_up(const struct options *options, const struct ending *ending,
 
 	/* A program that never began has left nothing: what still ends in its groups is the runtime's. */
 	if (ended_itself && !leaves)
-		clean = empty_cgroups(options, REMOVE_LIMIT_MS);
-	clean = clean && (leaves || remove_cgroups(options, REMOVE_LIMIT_MS));
+		clean = empty_cgroups(options);
+	clean = clean && (leaves || remove_cgroups(options));
 
 	if (leaves)
 		leave_rest(options);

@@ -19,7 +19,6 @@
 #include "signals.h"
 #include "stop.h"
 
-#define KILL_LIMIT_MS 5000  /* for the kernel to end what was killed */
 #define DRAIN_MS 200        /* for output of a program that has ended, while something outside its groups holds the pipe */
 #define SAME_SIGNAL_MS 100  /* a terminal signals us and our caller, and the caller passes it on: one wish, not two */
 #define OOM_LOOK_MS 5      /* between looks for a kill that was announced */
@@ -244,7 +243,7 @@ bool watch_child(struct watch *watch, struct ending *ending)
 
 	/* Only now: what is left was not ended by PDEATHSIG and the pid namespace. Its end also ends the pipes. */
 	if (!leaves_rest(watch->options, ending))
-		gone &= empty_cgroups(watch->options, KILL_LIMIT_MS);
+		gone &= empty_cgroups(watch->options);
 	drain_output(watch, &state);
 	return gone;
 }
