@@ -5,15 +5,16 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { $ } from 'zx';
-import { crunPeer, listPeers, type Peer, removePeers } from './peers.ts';
+import { crunPeer, type LivePeer, listPeers, type Peer, removePeers } from './peers.ts';
 
 const { values } = parseArgs({
   options: { runs: { type: 'string', default: '200' }, live: { type: 'string', default: '1,100,500' } },
 });
 const runs = Number(values.runs);
-const sandbox = join(import.meta.dirname, '..', 'bin', 'sandbox');
+const counts = values.live.split(',').map(Number);
 
 /** Runs a command line (no quoting in it) with piped stdio; `n` takes the place of a fixed container name. */
 async function runOnce(peer: Peer, n: number): Promise<void> {
@@ -53,21 +54,17 @@ function available(): number {
   return Number(/MemAvailable:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
 }
 
-/** Starts sandboxes that wait on their stdin, and resolves when each has said so. */
-async function startLive(count: number): Promise<ChildProcess[]> {
+/** Starts sandboxes that wait on their stdin, and resolves when each has said so and been at rest for a while. */
+async function startLive({ waiting: [file = '', ...args] }: LivePeer, count: number): Promise<ChildProcess[]> {
   const live: ChildProcess[] = [];
   const start = async () => {
-    const child = spawn(
-      sandbox,
-      ['run', '-p', 'base-tools', '--stdin', '--timeout', '10m', '--', 'sh', '-c', 'echo up; read x'],
-      {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      },
-    );
+    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     live.push(child);
     await once(child.stdout, 'data');
   };
   while (live.length < count) await Promise.all(Array.from({ length: Math.min(8, count - live.length) }, start));
+  // What is measured is sandboxes that live, not the end of their start: streams give their threads back after a second (decision 0002).
+  await setTimeout(settled);
   return live;
 }
 
@@ -81,6 +78,22 @@ async function stopLive(live: readonly ChildProcess[]): Promise<void> {
   );
 }
 
+/** After the last start, ms. */
+const settled = 3000;
+/** Sandboxes whose memory is looked at. */
+const idle = 40;
+
+function perOne(before: number, count: number): string {
+  const each = (before - available()) / count / 1024 / 1024;
+  return each < 1 ? 'less than 1 MiB' : `${each.toFixed(1)} MiB`;
+}
+
+/** Last of all: what they leave to the host to clear away would be in our figures. */
+async function showPeersBeside(peers: readonly Peer[]): Promise<void> {
+  for (const peer of peers)
+    console.log(`    ${peer.name.padEnd(10)} ${(await latency(peer, 20, [])).toFixed(1).padStart(6)}`);
+}
+
 /** Further words for hyperfine. */
 const ways: readonly (readonly string[])[] = [[], ['--prepare', 'sleep 0.2']];
 
@@ -88,37 +101,50 @@ const folder = mkdtempSync(join(tmpdir(), 'cofferdam-bench-'));
 mkdirSync(join(folder, 'bundle'), { mode: 0o755 });
 const crun = await crunPeer(folder);
 try {
-  const [ours, podman] = (await listPeers(folder)).filter(({ name }) => name === 'cofferdam' || name === 'podman run');
-  if (ours === undefined || podman === undefined) throw new Error('a peer is missing');
-  console.log(`${runs} runs of true at concurrency 8 (ms in all; per second)`);
-  const total: Record<string, number> = {};
-  for (const peer of [crun.peer, ours, podman]) {
+  const peers = await listPeers(folder);
+  const [ours, ...others] = peers;
+  if (ours === undefined) throw new Error('a peer is missing');
+  console.log(`${runs} runs of true at concurrency 8 (ms in all; per second; ours is)`);
+  const total = new Map<Peer, number>();
+  for (const peer of [ours, crun.peer, ...others]) {
     const ms = await throughput(peer);
-    total[peer.name] = ms;
-    console.log(
-      `  ${peer.name.padEnd(12)} ${ms.toFixed(0).padStart(7)}  ${((runs / ms) * 1000).toFixed(1).padStart(7)}`,
-    );
+    total.set(peer, ms);
+    const ratio = ms / (total.get(ours) ?? ms);
+    const columns = [
+      ms.toFixed(0).padStart(7),
+      ((runs / ms) * 1000).toFixed(1).padStart(7),
+      ratio.toFixed(2).padStart(7),
+    ];
+    console.log(`  ${peer.name.padEnd(12)} ${columns.join('  ')}x`);
   }
-  const share = (total['crun run'] ?? 0) / (total['cofferdam'] ?? 1);
-  const faster = (total['podman run'] ?? 0) / (total['cofferdam'] ?? 1);
-  console.log(`  ours / crun's own throughput = ${share.toFixed(2)}; ours / podman's = ${faster.toFixed(1)}`);
 
   console.log(
-    '\nlatency of one run beside live sandboxes (median of 60, ms): back to back, 200 ms apart; and memory of an idle one',
+    '\nlatency of one run beside live sandboxes of ours (ms): back to back, 200 ms apart; memory of an idle one',
   );
   const alone: number[] = [];
-  for (const count of values.live.split(',').map(Number)) {
+  for (const [at, count] of counts.entries()) {
     const before = available();
-    const live = await startLive(count);
-    const each = (before - available()) / count / 1024 / 1024;
+    const live = await startLive(ours, count);
+    const each = perOne(before, count);
     const shown: string[] = [];
     for (const [way, pause] of ways.entries()) {
-      const ms = await latency(ours, 60, pause);
+      const ms = await latency(ours, 100, pause);
       alone[way] ??= ms;
       shown.push(`${ms.toFixed(1).padStart(6)}  ${(ms / alone[way]).toFixed(2)}x`);
     }
+    // Less than a hundred are lost in what else the host does with its memory.
+    console.log(`  ${String(count).padStart(4)} live  ${shown.join('  ')}${count < 100 ? '' : `  ${each}`}`);
+    if (at === counts.length - 1) await showPeersBeside(others);
     await stopLive(live);
-    console.log(`  ${String(count).padStart(4)} live  ${shown.join('  ')}  ${each.toFixed(2)} MiB each`);
+  }
+
+  console.log(`\nmemory of an idle one of ${idle}`);
+  for (const peer of others) {
+    await setTimeout(settled);
+    const before = available();
+    const live = await startLive(peer, idle);
+    console.log(`  ${peer.name.padEnd(12)} ${perOne(before, idle)}`);
+    await stopLive(live);
   }
 } finally {
   crun.remove();

@@ -18,6 +18,13 @@ export interface Peer {
   readonly cgroups: readonly string[];
 }
 
+export interface LivePeer extends Peer {
+  /** Words of the same with a program that says `up` and waits for a line. */
+  readonly waiting: readonly string[];
+}
+
+const waits = 'echo up; read x';
+
 interface PlanInputs {
   readonly directory: string;
   readonly inputs: {
@@ -92,23 +99,29 @@ async function installSrt(): Promise<string> {
 }
 
 /** Ours first, then the others. */
-export async function listPeers(folder: string): Promise<Peer[]> {
+export async function listPeers(folder: string): Promise<LivePeer[]> {
   const { stdout } = await $`${join(root, 'bin/sandbox')} image inspect ${profile} --json`.quiet();
   const { rootfs } = JSON.parse(stdout) as { rootfs: string };
-  const podman = await importPodman(rootfs, folder);
+  const podman = `${await importPodman(rootfs, folder)} run --rm --network=none --ulimit=host`;
+  const bwrap = `bwrap --unshare-all --die-with-parent --ro-bind ${rootfs} / --proc /proc --dev /dev --tmpfs /tmp`;
+  const srt = await installSrt();
+  const ours = `${join(root, 'bin/sandbox')} run --profile ${profile}`;
+  const waiting = (words: string, more: readonly string[] = ['sh', '-c']) => [...words.split(' '), ...more, waits];
   return [
-    { name: 'cofferdam', command: `${join(root, 'bin/sandbox')} run --profile ${profile} -- /bin/true`, cgroups: [] },
+    {
+      name: 'cofferdam',
+      command: `${ours} -- /bin/true`,
+      cgroups: [],
+      waiting: waiting(`${ours} --stdin --timeout 10m --`),
+    },
     {
       name: 'podman run',
-      command: `${podman} run --rm --network=none --ulimit=host cofferdam-bench /bin/true`,
+      command: `${podman} cofferdam-bench /bin/true`,
       cgroups: [],
+      waiting: waiting(`${podman} --interactive cofferdam-bench`),
     },
-    {
-      name: 'bwrap',
-      command: `bwrap --unshare-all --die-with-parent --ro-bind ${rootfs} / --proc /proc --dev /dev --tmpfs /tmp /bin/true`,
-      cgroups: [],
-    },
-    { name: 'srt', command: `${await installSrt()} /bin/true`, cgroups: [] },
+    { name: 'bwrap', command: `${bwrap} /bin/true`, cgroups: [], waiting: waiting(bwrap) },
+    { name: 'srt', command: `${srt} /bin/true`, cgroups: [], waiting: waiting(srt, ['-c']) },
   ];
 }
 
