@@ -4,6 +4,7 @@ import { CofferdamError } from '../base/errors.ts';
 import { runTool } from '../base/exec.ts';
 import { startTimeOf } from '../base/process.ts';
 import { open, whole } from '../base/shape.ts';
+import { outlineDev } from '../spec/dev.ts';
 import { bind } from '../spec/mounts.ts';
 import { sysFolders } from '../spec/sys.ts';
 import type { OciSpec } from '../spec/types.ts';
@@ -60,9 +61,9 @@ const userSpace = '/proc/self/fd/4';
  */
 export function lowerForCrun(spec: OciSpec, ownSpace: boolean, masks: Masks): OciSpec {
   const { linux } = spec;
-  const { empty, sys } = masks.covers;
+  const { empty, dev, sys } = masks.covers;
   const shown = masks.shown.map((folder) => bind(folder, folder, ['ro', 'noexec']));
-  const mounts = spec.mounts.flatMap((mount) =>
+  const mounts = outlineDev(spec.mounts, dev).flatMap((mount) =>
     mount.destination === '/sys' ? [bind(sys, '/sys', ['ro', 'noexec']), ...shown] : [mount],
   );
   const namespaces = linux.namespaces.map((entry) =>
@@ -82,7 +83,7 @@ export function lowerForCrun(spec: OciSpec, ownSpace: boolean, masks: Masks): Oc
 
 /**
  * What stands in the place of file systems of a sandbox's own: the kernel walks all of the host for each control group that goes
- * (memcg_reparent_list_lrus), and all of /sys for each new one: with 500 sandboxes that was a third of a start.
+ * (memcg_reparent_list_lrus), and all of /sys for each new one: with 500 sandboxes that was a third of a start (docs/decisions/0027, 0035, 0043).
  */
 interface Masks {
   readonly covers: Covers;
@@ -126,7 +127,8 @@ export function bundleForCrun(
 ): Required<Pick<EngineCommand, 'config' | 'folders'>> {
   const hidden = spec.linux.maskedPaths.filter((path) => !isOfSys(path) && isFolder(path));
   const shown = sysFolders.map((path) => `/sys/${path}`).filter(isFolder);
-  return { config: lowerForCrun(spec, ownSpace, { covers, hidden, shown }), folders: [...hidden, ...shown] };
+  const config = lowerForCrun(spec, ownSpace, { covers, hidden, shown });
+  return { config, folders: [covers.empty, covers.dev, covers.sys, ...hidden, ...shown] };
 }
 
 const statusShape = open({ pid: whole(2), 'process-start-time': whole(0) });
@@ -175,7 +177,7 @@ export const crunEngine: Engine = {
     return {
       writesConfig: true,
       ...bundleForCrun(input, ownSpace),
-      supervision: ['--seal', ...(ownSpace ? mapOptions(input.spec) : [])],
+      supervision: ['--seal', ...(input.inOuterIds ? [] : ['--let-go']), ...(ownSpace ? mapOptions(input.spec) : [])],
       appendsArguments: false,
       files: {},
       // crun clones its own binary by way of a file in this folder, else in /tmp: what a kill leaves there goes with the run.

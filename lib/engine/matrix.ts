@@ -104,6 +104,11 @@ export function setsMountFlags(name: string): boolean {
   return name !== 'docker';
 }
 
+/** Whether its container is made of the bundle that crun gets (lib/engine/crun.ts). */
+export function takesOurBundle(name: string): boolean {
+  return ['crun', 'nerdctl'].includes(name);
+}
+
 /** Why a check of `sandbox verify` cannot hold with the engine `name`, or undefined. */
 export function lacksCheck(name: string, check: string): string | undefined {
   if (!(name in matrices)) return undefined;

@@ -80,17 +80,6 @@ function flagsFor({ process: { user } }: OciSpec): ShellWord[] {
   ];
 }
 
-/**
- * The kernel looks at RLIMIT_NPROC before it asks the control group, which is who tells of refused forks. With crun's own engine there
- * is one process more in the group, crun; here the two would be met at the same moment.
- */
-function boundLater(spec: OciSpec): OciSpec {
-  const rlimits = spec.process.rlimits.map((limit) =>
-    limit.type === 'RLIMIT_NPROC' ? { ...limit, soft: limit.soft + 1, hard: limit.hard + 1 } : limit,
-  );
-  return { ...spec, process: { ...spec.process, rlimits } };
-}
-
 function command(input: EngineInput, { nerdctl }: EngineSettings): EngineCommand {
   const { spec, planDirectory, probe: found, callerUid } = input;
   const settings = settingsOf(nerdctl, callerUid);
@@ -132,7 +121,7 @@ function command(input: EngineInput, { nerdctl }: EngineSettings): EngineCommand
   };
   return {
     writesConfig: true,
-    ...bundleForCrun({ spec: boundLater(spec), covers: input.covers }, false),
+    ...bundleForCrun({ spec, covers: input.covers }, false),
     appendsArguments: false,
     // What the groups bound is the guest alone: client and scripts are none of it.
     supervision: ['--apart', ...seekInit],

@@ -65,6 +65,8 @@ export interface EngineInput {
 /** Folders of ours that nobody writes to. */
 export interface Covers {
   readonly empty: string;
+  /** What /dev is there (lib/spec/dev.ts). */
+  readonly dev: string;
   /** Empty folders alone, which have the shape of what is shown of /sys. */
   readonly sys: string;
 }

@@ -55,10 +55,10 @@ export const insidePath = absolutePath.regex(
   "not a place of its own: /, /proc, /sys and /dev are the kernel's",
 );
 
-export const mountTarget = insidePath.regex(
-  /^\/(?!(?:workspace|artifacts|tmp|run|sandbox)\/?$)/,
-  'is one of our own folders; name one below it',
-);
+export const mountTarget = insidePath
+  .regex(/^\/(?!(?:workspace|artifacts|tmp|run|sandbox)\/?$)/, 'is one of our own folders; name one below it')
+  // A mount below it would have a runtime make the folder, as another's than the program's.
+  .regex(/^\/(?!run\/shm(?:\/|$))/, 'is where shared memory lies');
 
 export const name = z
   .string()

@@ -68,8 +68,8 @@ const artifacts = z
 
 const tmpfs = z
   .strictObject({
-    tmp: size('64m', 'Size of /tmp (nosuid, nodev, noexec).'),
-    run: size('16m', 'Size of /run.'),
+    tmp: size('64m', 'Size of /tmp, and of shared memory (both nosuid, nodev, noexec).'),
+    run: size('16m', 'Size of /run. On crun and nerdctl shared memory lies in it, and it holds both.'),
     inodes: z.int().min(16).max(10_000_000).default(16_384).describe('Files and folders in each.'),
   })
   .prefault({})

@@ -68,9 +68,10 @@ function resourceLimits(profile: Profile, ownUid: boolean): OciSpec['process']['
     both('RLIMIT_FSIZE', profile.limits.fileSize),
     // 1, not 0: with a pipe in core_pattern the kernel ignores 0 and runs the host's handler (core(5)).
     both('RLIMIT_CORE', 1),
-    // A second wall behind pids.max. The runtime sets it while it still has the caller's uid, and the kernel counts by uid
+    // A second wall behind pids.max, and one further: the kernel looks at it before it asks the control group, which is who tells
+    // of refused forks. The runtime sets it while it still has the caller's uid, and the kernel counts by uid
     // (setrlimit(2)): for a plain user all of the user's own processes would count.
-    ...(ownUid ? [both('RLIMIT_NPROC', profile.limits.pids)] : []),
+    ...(ownUid ? [both('RLIMIT_NPROC', profile.limits.pids + 1)] : []),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { Test } from 'tap';
 import type { CliContext } from '../../lib/cli/context.ts';
 import { createFirewall } from '../../lib/cli/firewall-program.ts';
 import type { ProgramMaker } from '../../lib/cli/tree.ts';
+import { captureStreams } from '../vmhost/guest/inProcess.ts';
 
 export const self = process.getuid?.() ?? 0;
 
@@ -47,7 +48,8 @@ export function makeWorld(
   const hostConfig = join(root, 'host', 'config.yaml');
   const run = async (who: Who, ...words: string[]) => {
     const { terminals: [i, o, e] = [false, false, false], uid = self, signal, onOut } = who;
-    let [out, err, status] = ['', '', 0];
+    const { terminal, said } = captureStreams(onOut);
+    let status = 0;
     const context: CliContext = {
       paths: { hostConfig, config, data: root, state: root, run: root, imageStores: [], install: root },
       uid,
@@ -59,27 +61,10 @@ export function makeWorld(
       exit: (code) => {
         status = code;
       },
-      terminal: {
-        out: (text) => {
-          out += text;
-          onOut?.(text);
-        },
-        err: (text) => {
-          err += text;
-        },
-        outColour: false,
-        errColour: false,
-        inIsTerminal: i,
-        outIsTerminal: o,
-        errIsTerminal: e,
-        write: async (stream, bytes) => {
-          if (stream === 'stdout') out += Buffer.from(bytes).toString('utf8');
-          else err += Buffer.from(bytes).toString('utf8');
-        },
-      },
+      terminal: { ...terminal, inIsTerminal: i, outIsTerminal: o, errIsTerminal: e },
     };
     await (await program(context, words[0])).parseAsync(words, { from: 'user' });
-    return { out, err, status };
+    return { out: said.stdout, err: said.stderr, status };
   };
   return { file, hostConfig, egress: join(root, 'egress'), run, read: () => readFileSync(file, 'utf8') };
 }

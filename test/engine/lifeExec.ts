@@ -52,12 +52,17 @@ async function showRefusals(t: Test, scene: Scene, live: Live): Promise<void> {
   t.match(await live.exec(['-u', '0'], ['true']), { status: 2, stderr: /has one user, 65532:65532/ });
 }
 
-async function showStreams(t: Test, live: Live): Promise<void> {
+/** What goes in and comes out, and how it ends. */
+export async function showEnds(t: Test, live: Live): Promise<void> {
   const both = await live.exec(['-i'], ['sh', '-c', 'cat; echo err >&2; exit 7'], { input: Buffer.from('in') });
   t.match(both, { status: 7, stdout: 'in', stderr: 'err\n' });
   t.equal((await live.exec([], ['no-such-program'])).status, 127);
   t.equal((await live.exec([], ['/etc/passwd'])).status, 126);
   t.equal((await live.exec([], ['sh', '-c', 'kill -TERM $$'])).status, 143);
+}
+
+async function showStreams(t: Test, live: Live): Promise<void> {
+  await showEnds(t, live);
   const words = ['a b', '', '"quoted"', "it's", 'new\nline', '$HOME', 'é', '&'];
   const look = 'pwd; echo "$A $OWN"; wc -c; printf "<%s>" "$@"';
   const asked = await live.exec(['-e', 'A=b c', '-e', 'OWN=2', '-w', '/tmp'], ['sh', '-c', look, 'sh', ...words]);

@@ -51,6 +51,7 @@ export const bad: Record<string, Expected> = {
     'CONFIG_INVALID',
     'mount-over-workspace.yaml:3:5  mounts[0].target: is one of our own folders',
   ],
+  'mount-over-shared': ['CONFIG_INVALID', 'mount-over-shared.yaml:3:5  mounts[0].target: is where shared memory lies'],
   'mount-not-permitted': [
     'HOST_FORBIDS',
     `mount-not-permitted.yaml:2:5  mounts[0]: /srv/data is not below a mount root of this host (none) (${ceiling})`,

@@ -43,6 +43,12 @@ test('init', async (t) => {
     u.same(await endOf(child), { status: 9, signal: null });
   });
 
+  await t.test('what changes hands is a signal like any other when it comes from beside it', async (u) => {
+    const child = start(...flags, 'sh', '-c', 'trap "exit 9" RTMAX; echo up; while :; do sleep 0.05; done');
+    child.stdout?.once('data', () => process.kill(child.pid ?? 0, 64));
+    u.same(await endOf(child), { status: 9, signal: null });
+  });
+
   await t.test('refuses words that it does not know', async (u) => {
     for (const words of [[], ['sh'], ['-p', 'SIGTERM', '-g', '--', 'true'], flags])
       u.same(await endOf(start(...words)), { status: 125, signal: null }, words.join(' '));

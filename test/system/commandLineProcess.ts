@@ -3,47 +3,19 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { resolvePaths } from '../../lib/base/paths.ts';
-import type { CliContext } from '../../lib/cli/context.ts';
 import { reportError } from '../../lib/cli/process.ts';
-import { createProgram } from '../../lib/cli/program.ts';
+import { createProgram as create } from '../../lib/cli/program.ts';
+import { callInProcess } from '../vmhost/guest/inProcess.ts';
 import type { Answer, Call } from './commandLine.ts';
 
 const [, , install = ''] = process.argv;
-const uid = process.getuid?.() ?? -1;
+const { env } = process;
+const paths = resolvePaths({ uid: process.getuid?.() ?? -1, env, install });
 const { version } = JSON.parse(readFileSync(join(install, 'package.json'), 'utf8')) as { version: string };
 
 async function answer({ number, args }: Call): Promise<Answer> {
-  const said: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] };
-  let status = 0;
-  const context: CliContext = {
-    paths: resolvePaths({ uid, env: process.env, install }),
-    uid,
-    gid: process.getgid?.() ?? -1,
-    cwd: process.cwd(),
-    env: process.env,
-    terminal: {
-      out: (text) => void said.stdout.push(text),
-      err: (text) => void said.stderr.push(text),
-      outColour: false,
-      errColour: false,
-      inIsTerminal: false,
-      outIsTerminal: false,
-      errIsTerminal: false,
-      write: async (stream, bytes) => void said[stream].push(Buffer.from(bytes).toString()),
-    },
-    version,
-    signal: new AbortController().signal,
-    exit: (given) => {
-      status = given;
-    },
-  };
-  try {
-    const program = await createProgram(context, args[0]);
-    await program.parseAsync(['node', 'sandbox', ...args]);
-  } catch (error) {
-    status = reportError(error, 'sandbox', context.terminal, false);
-  }
-  return { number, status, stdout: said.stdout.join(''), stderr: said.stderr.join('') };
+  const command = { name: 'sandbox', create, reportError, paths, env, version, debug: false } as const;
+  return { number, ...(await callInProcess(command, args)) };
 }
 
 process.umask(0o022);

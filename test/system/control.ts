@@ -16,7 +16,7 @@ mount -t overlay -o "lowerdir=$1,upperdir=/mnt/upper,workdir=/mnt/work" overlay 
 mount -t proc proc /mnt/root/proc
 mount -t tmpfs tmpfs /mnt/root/tmp
 mount -t tmpfs tmpfs /mnt/root/workspace
-mkdir /mnt/root/mnt/old
+mkdir -p /mnt/root/mnt/old /mnt/root/dev/shm
 cd /mnt/root
 pivot_root . mnt/old
 umount -l /mnt/old

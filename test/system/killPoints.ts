@@ -116,6 +116,24 @@ export function pointsMidRun(steps: readonly Step[]): KillPoint[] {
     .map(({ process, holdsInit }) => ({ ...step, victim: process, ends: process === '0' || holdsInit }));
 }
 
+/**
+ * The steps by which init changes hands while the program runs: the signals of the supervisor, and what init asks for at a parent's death.
+ * Each with those whose end ends the run then: at the last signal the runtime's end is what is wanted.
+ */
+export function pointsOfHandover(steps: readonly Step[]): KillPoint[] {
+  const holders = [...new Set(steps.filter(({ holdsInit }) => holdsInit).map(({ process }) => process))];
+  const runtime = holders.find((name) => name.split('.').length === 2);
+  const init = holders.toSorted((a, b) => a.length - b.length).at(-1);
+  if (runtime === undefined || init === undefined) throw new RangeError('no init was started');
+  const signals = steps.filter(({ process, call }) => process === '0' && call === 'pidfd_send_signal');
+  const asks = steps.filter(({ process, call }) => process === init && call === 'prctl').slice(1);
+  const at = (step: Step, victims: readonly string[]) => victims.map((victim) => ({ ...step, victim, ends: true }));
+  return [
+    ...signals.flatMap((step, i) => at(step, i < 2 ? ['0', runtime, init] : ['0', init])),
+    ...asks.flatMap((step) => at(step, ['0', init])),
+  ];
+}
+
 /** Whether `name` is `ancestor` or below it. */
 function isBelow(name: string, ancestor: string): boolean {
   return name === ancestor || name.startsWith(`${ancestor}.`);
@@ -128,4 +146,10 @@ export function describePoint({ process, number, command, call, what, victim }: 
 /** What the caller's shell would run for `sandbox ARGUMENTS`. */
 export function sandboxWords(install: string, args: readonly string[]): string[] {
   return [join(install, 'bin/sandbox'), ...args];
+}
+
+/** A run for `seconds`. The daemon would outlive the program, in a session of its own and deaf to TERM; both would outlive our patience. */
+export function lastingWords(install: string, id: string, seconds: number): string[] {
+  const guest = `(trap "" TERM; setsid sleep 300 >/dev/null 2>&1 &); sleep ${seconds}`;
+  return sandboxWords(install, ['run', '--id', id, '-p', 'base-tools', '--', 'sh', '-c', guest]);
 }

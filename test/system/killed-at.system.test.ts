@@ -5,7 +5,7 @@
 // sandbox are seventy). Ways with Node above: killed-at-node.system.test.ts.
 import tap from 'tap';
 import { runGauntlet, type Way, warmUp } from './gauntlet.ts';
-import { distinctSteps, pointsMidRun, pointsOf, sandboxWords, shareOf, traceSteps } from './killPoints.ts';
+import { distinctSteps, lastingWords, pointsMidRun, pointsOf, shareOf, traceSteps } from './killPoints.ts';
 import { makeLoneHost } from './loneHost.ts';
 import { declareNeeds } from './needs.ts';
 import { install } from './scene.ts';
@@ -14,25 +14,16 @@ import { install } from './scene.ts';
 tap.setTimeout(1_800_000);
 declareNeeds('crun', 'unshare', 'ip', 'base-tools');
 
-/** The daemon would outlive the program, in a session of its own and deaf to TERM; both would outlive our patience. */
-function guest(seconds: number): string {
-  return `(trap "" TERM; setsid sleep 300 >/dev/null 2>&1 &); sleep ${seconds}`;
-}
-
-function words(id: string, seconds: number): string[] {
-  return sandboxWords(install, ['run', '--id', id, '-p', 'base-tools', '--', 'sh', '-c', guest(seconds)]);
-}
-
 const short: Way = {
   // What comes after the program needs one that ends; before, nothing of a survivor may end by itself.
-  words: (id, point) => words(id, point?.ends === true ? 15 : 0.05),
+  words: (id, point) => lastingWords(install, id, point?.ends === true ? 15 : 0.05),
 };
 
 for (const caller of ['root', 'plain user'] as const) {
   tap.test(`a SIGKILL at every step of a run leaves nothing (${caller})`, { timeout: 1_200_000 }, async (t) => {
     const host = await makeLoneHost(caller);
     const before = await warmUp(host, short);
-    const steps = await traceSteps(host, words(host.newId(), 0.05));
+    const steps = await traceSteps(host, lastingWords(install, host.newId(), 0.05));
     t.notOk(
       steps.some(({ command }) => command === 'MainThread'),
       'this is the short way',

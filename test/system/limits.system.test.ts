@@ -129,9 +129,11 @@ testAsUser('bounds bytes and files of every writable place', async (t, scene) =>
   const profile = scene.write('tiny.yaml', text);
   const script = `export LC_ALL=C
 for place in /workspace /workspace/.tmp /tmp /run /dev/shm /artifacts; do
+	# Shared memory lies in /run, which has the bytes of both.
+	case $place in /run | /dev/shm) most=2097152 ;; *) most=1048576 ;; esac
 	head -c 3000000 /dev/zero 2>/dev/null >$place/large && echo "$place took it"
 	bytes=$(wc -c <$place/large); rm $place/large
-	[ "$bytes" -le 1048576 ] || echo "$place holds $bytes"
+	[ "$bytes" -le $most ] || echo "$place holds $bytes"
 	n=0; while [ $n -lt 3000 ] && : 2>/dev/null >$place/f$n; do n=$((n + 1)); done
 	[ $n -lt 1100 ] || echo "$place holds $n files"
 	rm -f $place/f*

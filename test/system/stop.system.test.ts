@@ -30,13 +30,13 @@ async function writeBundle(script: string): Promise<void> {
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
 }
 
-function start(graceMs: number): Started {
+function start(graceMs: number, more: readonly string[] = []): Started {
   const id = newId();
   const state = join(bundle, id);
   mkdirSync(state);
   const bounds = ['--timeout-ms', '0', '--idle-ms', '0', '--stdout-max', '0', '--stderr-max', '0'];
   const crun = ['/usr/bin/crun', '--root', state, '--cgroup-manager=disabled', 'run', '--bundle', bundle, id];
-  const words = ['--id', id, ...bounds, '--grace-ms', String(graceMs), '--', ...crun];
+  const words = ['--id', id, ...bounds, '--grace-ms', String(graceMs), ...more, '--', ...crun];
   return scene.spawn(join(install, 'dist/native/supervise'), words);
 }
 
@@ -75,4 +75,22 @@ tap.test('a program that runs gets TERM once', async (t) => {
   run.child.kill('SIGTERM');
   const { status, stdout } = await run.ended;
   t.strictSame([status, stdout], [143, 'up\ntold\n']);
+});
+
+tap.test('a TERM at any moment of its change of hands ends the run long before its grace', async (t) => {
+  await writeBundle('echo up; exec sleep 600');
+  // From before its runtime is let go until after it, a second after the start; eight side by side come at more moments than are named.
+  for (let round = 0; round < 5; round++) {
+    const ends = Array.from({ length: 8 }, async (_, n) => {
+      const run = start(600_000, ['--let-go']);
+      t.ok(await until(() => run.out().includes('up')), 'the program runs');
+      await new Promise((done) => setTimeout(done, 960 + round * 8 + n));
+      run.child.kill('SIGTERM');
+      const heard = await until(() => isOver(run));
+      if (!heard) run.child.kill('SIGKILL');
+      const { status, stderr } = await run.ended;
+      t.ok(heard && status === 143, `${status} ${stderr}`);
+    });
+    await Promise.all(ends);
+  }
 });

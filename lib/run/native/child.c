@@ -150,6 +150,7 @@ bool start_child(const struct options *options, const struct exec *exec, struct 
 	close(report[1]);
 	close_guest_ends(streams);
 	child->report = report[0];
+	child->init = -1;
 	/* Our own unreaped child, so the pid cannot have been given to another process. */
 	child->pidfd = open_pidfd(child->pid);
 	if (child->pidfd < 0) {

@@ -11,6 +11,9 @@
 struct child {
 	pid_t pid;
 	int pidfd;
+	bool is_init; /* the sandbox's first process itself, whose runtime has gone (handover.h) */
+	bool leaving; /* the runtime goes: it passes nothing on any more */
+	int init;     /* pidfd of the first process while it changes hands, -1 else */
 	int report; /* read end: closes when the program runs, or holds why it does not; -1 once read */
 };
 

@@ -14,15 +14,19 @@
 #include "children.h"
 #include "smallfile.h"
 
-bool hears_term(pid_t runtime)
+bool catches_signal(pid_t pid, int signal)
 {
 	static const char name[] = "\nSigCgt:";
 	char path[64], text[4096];
 
-	const pid_t init = find_first_child(runtime);
-	snprintf(path, sizeof(path), "/proc/%d/status", init);
-	if (init == 0 || read_small_file(path, 0, text, sizeof(text)) <= 0)
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (pid == 0 || read_small_file(path, 0, text, sizeof(text)) <= 0)
 		return false;
 	const char *caught = strstr(text, name);
-	return caught != NULL && (strtoull(caught + strlen(name), NULL, 16) >> (SIGTERM - 1) & 1) != 0;
+	return caught != NULL && (strtoull(caught + strlen(name), NULL, 16) >> (signal - 1) & 1) != 0;
+}
+
+bool hears_term(const struct child *child)
+{
+	return child->is_init || (!child->leaving && catches_signal(find_first_child(child->pid), SIGTERM));
 }

@@ -5,10 +5,15 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "child.h"
+
+/* Whether a process has a handler for a signal. False also when there is no such process. */
+bool catches_signal(pid_t pid, int signal);
+
 /*
- * Whether a TERM that `runtime`, our unreaped child, passes on reaches its own first child. False also when that is not known: it has
- * no child yet, or is not a runtime that waits for the sandbox's first process.
+ * Whether a TERM that `child`, a runtime, passes on reaches its own first child. False also when that is not known: it has
+ * no child yet, is leaving, or is not a runtime that waits for the sandbox's first process.
  */
-bool hears_term(pid_t runtime);
+bool hears_term(const struct child *child);
 
 #endif

@@ -13,8 +13,7 @@
 
 #define MOST 4096
 
-/* By proc(5). Nobody inside can be the first of a pid namespace, or make another (lib/engine/inits.ts). */
-static bool is_init(pid_t pid)
+bool is_init(pid_t pid)
 {
 	static const char name[] = "Name:\tinit\n";
 	static const char numbers[] = "\nNSpid:";

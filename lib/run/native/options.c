@@ -41,6 +41,7 @@ static const struct rule rules[] = {
 	{ "--apart", FLAG, FIELD(apart), false },
 	{ "--init-in-group", FLAG, FIELD(init_in_group), false },
 	{ "--seal", FLAG, FIELD(seal), false },
+	{ "--let-go", FLAG, FIELD(let_go), false },
 	{ "--map-uids", NUMBERS, FIELD(map_uids), false },
 	{ "--map-gids", NUMBERS, FIELD(map_gids), false },
 	{ "--newuidmap", PATH, FIELD(newuidmap), false },

@@ -64,6 +64,7 @@ struct options {
 	const char *config;
 	bool apart; /* the program stays out of the groups, where it has somebody else start what is bounded */
 	bool init_in_group; /* the sandbox's init is no child of the program; it is in the first of the groups */
+	bool let_go; /* the program is a runtime that need not wait for the sandbox it has made */
 	bool seal; /* the program is executed from a sealed copy */
 	const char *map_uids; /* "INSIDE OUTSIDE COUNT ..." of a user namespace at descriptor 4 of the program; NULL: none */
 	const char *map_gids;

@@ -14,7 +14,7 @@
 /* Asked first: what hears it gets it once. Else it is sent until it is heard, or the grace is over. */
 static void send_term(struct stop *stop, const struct child *child, int64_t now)
 {
-	const bool heard = hears_term(child->pid);
+	const bool heard = hears_term(child);
 
 	if (heard || stop->repeat_at == NEVER)
 		signal_pidfd(child->pidfd, SIGTERM);
@@ -38,6 +38,8 @@ void repeat_stop(struct stop *stop, const struct child *child, int64_t now)
 void kill_child(struct stop *stop, const struct options *options, const struct child *child)
 {
 	signal_pidfd(child->pidfd, SIGKILL);
+	if (child->init >= 0)
+		signal_pidfd(child->init, SIGKILL);
 	/* Its process group: not reaped yet, so the number is still its own. */
 	kill(-child->pid, SIGKILL);
 	thaw_cgroups(options);

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "activity.h"
@@ -13,6 +12,7 @@
 #include "clock.h"
 #include "events.h"
 #include "feed.h"
+#include "handover.h"
 #include "kernel.h"
 #include "rest.h"
 #include "say.h"
@@ -28,6 +28,7 @@
 struct state {
 	int64_t started;
 	struct stop stop;
+	struct handover handover;
 	int64_t look_at;    /* for kills of the OOM killer, and until when */
 	int64_t look_until;
 	int64_t active;     /* when somebody last worked in it from outside, as far as we looked */
@@ -105,13 +106,6 @@ static void take_all_signals(struct watch *watch, struct state *state)
 	}
 }
 
-/* First what is left of its process group: while it is a zombie, nobody else can be given the number. */
-static bool reap_child(struct watch *watch, int *status)
-{
-	kill(-watch->child.pid, SIGKILL);
-	return waitpid(watch->child.pid, status, WNOHANG) == watch->child.pid;
-}
-
 /* What has been silent so far has no thread yet. */
 static void begin_streams(struct watch *watch, struct state *state, const struct pollfd *fds)
 {
@@ -150,6 +144,7 @@ static bool wait_child(struct watch *watch, struct state *state)
 
 		if (ending->cause == EXITED && now >= deadline && !was_active(watch, state, cause, now))
 			stop_child(watch, state, cause, 0);
+		step_handover(&state->handover, &watch->child, watch->relays, state->stop.begun != 0);
 		repeat_stop(&state->stop, &watch->child, now);
 		if (now >= state->stop.kill_at)
 			kill_child(&state->stop, watch->options, &watch->child);
@@ -158,9 +153,10 @@ static bool wait_child(struct watch *watch, struct state *state)
 		if (now >= state->look_at)
 			look_for_oom(watch, state);
 		const int64_t ours = find_next_step(&state->stop);
+		const int64_t due = earlier(state->look_at, state->handover.look_at);
 		eventfd_t ignored;
 
-		if (poll_until(fds, 9, earlier(ending->cause == EXITED ? deadline : ours, state->look_at)) <= 0)
+		if (poll_until(fds, 9, earlier(ending->cause == EXITED ? deadline : ours, due)) <= 0)
 			continue;
 		if (fds[1].revents != 0)
 			take_all_signals(watch, state);
@@ -173,7 +169,7 @@ static bool wait_child(struct watch *watch, struct state *state)
 		begin_streams(watch, state, fds + 5);
 		if (fds[8].revents != 0)
 			eventfd_read(watch->wake, &ignored);
-		if (fds[0].revents != 0 && reap_child(watch, &ending->wait_status))
+		if (fds[0].revents != 0 && reap_child(&state->handover, &watch->child, &ending->wait_status))
 			return true;
 	}
 }
@@ -238,6 +234,7 @@ bool watch_child(struct watch *watch, struct ending *ending)
 {
 	struct state state = {
 		.started = monotonic_ms(), .stop = NO_STOP, .look_at = NEVER, .ending = ending,
+		.handover = plan_handover(watch->options),
 	};
 	bool gone = wait_child(watch, &state);
 

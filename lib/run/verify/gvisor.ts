@@ -165,6 +165,7 @@ export const views: Readonly<Record<string, View>> = {
     ]),
   ),
   ...each(['root-read-only', 'no-other-mounts', 'writable-places', 'no-cgroup-tree'], 'fs', 'guest'),
+  'fs.shm-place': otherKernel,
   'fs.way-out': wayOut,
   'fs.no-set-id': setId,
   'fs.no-devices': {

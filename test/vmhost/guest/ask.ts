@@ -3,65 +3,30 @@
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import type * as PathsFile from '../../../lib/base/paths.ts';
-import type { CliContext } from '../../../lib/cli/context.ts';
 import type * as FirewallFile from '../../../lib/cli/firewall-program.ts';
 import type * as ProcessFile from '../../../lib/cli/process.ts';
 import type * as SandboxFile from '../../../lib/cli/program.ts';
 import { env, findLeaves, recordOf, who } from './caller.ts';
+import { callInProcess } from './inProcess.ts';
 
 const install = '/opt/cofferdam';
 const load = async <T>(name: string) => (await import(`${install}/dist/${name}`)) as T;
 
-async function grow(tool: 'sandbox' | 'firewall', context: CliContext, verb: string | undefined) {
-  if (tool === 'firewall')
-    return (await load<typeof FirewallFile>('cli/firewall-program.js')).createFirewall(context, verb);
-  return (await load<typeof SandboxFile>('cli/program.js')).createProgram(context, verb);
+async function findProgram(name: 'sandbox' | 'firewall') {
+  if (name === 'firewall') return (await load<typeof FirewallFile>('cli/firewall-program.js')).createFirewall;
+  return (await load<typeof SandboxFile>('cli/program.js')).createProgram;
 }
 
 /** What `sandbox` or `firewall ARGUMENTS` prints, and its exit status. Not for what passes the output of a program on. */
-export async function ask(tool: 'sandbox' | 'firewall', args: readonly string[]) {
+export async function ask(name: 'sandbox' | 'firewall', args: readonly string[]) {
   enableCompileCache(env.NODE_COMPILE_CACHE);
   const started = Date.now();
-  const said = { out: '', err: '' };
-  let status = 0;
   const { resolvePaths } = await load<typeof PathsFile>('base/paths.js');
-  const uid = process.getuid?.() ?? -1;
-  const context: CliContext = {
-    paths: resolvePaths({ uid, env, install }),
-    uid,
-    gid: process.getgid?.() ?? -1,
-    cwd: process.cwd(),
-    env,
-    version: (JSON.parse(readFileSync(`${install}/package.json`, 'utf8')) as { version: string }).version,
-    signal: new AbortController().signal,
-    exit: (value) => {
-      status = value;
-    },
-    terminal: {
-      out: (text) => {
-        said.out += text;
-      },
-      err: (text) => {
-        said.err += text;
-      },
-      write: async (stream, bytes) => {
-        said[stream === 'stdout' ? 'out' : 'err'] += Buffer.from(bytes).toString('utf8');
-      },
-      outColour: false,
-      errColour: false,
-      inIsTerminal: false,
-      outIsTerminal: false,
-      errIsTerminal: false,
-    },
-  };
-  try {
-    const program = await grow(tool, context, args[0]);
-    await program.parseAsync(['node', tool, ...args]);
-  } catch (thrown) {
-    const { reportError } = await load<typeof ProcessFile>('cli/process.js');
-    status = reportError(thrown, tool, context.terminal, true);
-  }
-  return { status, stdout: said.out, stderr: said.err, ms: Date.now() - started };
+  const { reportError } = await load<typeof ProcessFile>('cli/process.js');
+  const paths = resolvePaths({ uid: process.getuid?.() ?? -1, env, install });
+  const { version } = JSON.parse(readFileSync(`${install}/package.json`, 'utf8')) as { version: string };
+  const command = { name, create: await findProgram(name), reportError, paths, env, version, debug: true };
+  return { ...(await callInProcess(command, args)), ms: Date.now() - started };
 }
 
 /** A run whose program's output is captured: as run() of caller.ts tells it. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "forward.h"
+#include "hand.h"
 #include "script.h"
 
 #define STATUS_OURS 125
@@ -52,6 +53,16 @@ static void make_temporary(void)
 	const char *named = getenv("TMPDIR");
 
 	if (named != NULL && strcmp(named, place) == 0)
+		mkdir(place, 0700);
+}
+
+/* Where /dev is an outline of ours (lib/spec/dev.ts), shared memory lies in the file system of /run, which is empty until now. */
+static void make_shared_memory(void)
+{
+	static const char place[] = "/run/shm";
+	char leads[sizeof(place)];
+
+	if (readlink("/dev/shm", leads, sizeof(leads)) == sizeof(place) - 1 && memcmp(leads, place, sizeof(place) - 1) == 0)
 		mkdir(place, 0700);
 }
 
@@ -110,16 +121,39 @@ static bool reap(pid_t program, int *status)
 	return ended;
 }
 
+/*
+ * Told by supervise first, and then by the end of the runtime: in between, that signal is what comes of it instead of SIGKILL. From then on
+ * we die with supervise. The handler shows it that we are told. docs/decisions/0042-no-runtime-waits.md
+ */
+static bool change_hands(bool *told)
+{
+	*told = !*told;
+	if (prctl(PR_SET_PDEATHSIG, *told ? HAND_SIGNAL : SIGKILL) != 0)
+		return false;
+	signal(HAND_SIGNAL, *told ? hear : SIG_DFL);
+	return *told || !is_abandoned();
+}
+
 static int watch(pid_t program, const sigset_t *managed)
 {
 	/* Once more: the threads of a killed process close its descriptors a moment after the first of them is gone. */
-	const struct timespec moment = { .tv_sec = 1 };
+	struct timespec moment = { .tv_sec = 1 };
 	bool settled = false;
+	bool told = false;
+	siginfo_t from;
 	int status;
 
 	while (!reap(program, &status)) {
-		const int number = settled ? sigwaitinfo(managed, NULL) : sigtimedwait(managed, NULL, &moment);
+		const int number = settled ? sigwaitinfo(managed, &from) : sigtimedwait(managed, &from, &moment);
 
+		/* The kernel says 0 of a sender outside of our pid namespace. */
+		if (number == HAND_SIGNAL && from.si_code == SI_USER && from.si_pid == 0) {
+			if (!change_hands(&told))
+				return STATUS_OURS;
+			moment = (struct timespec){ .tv_nsec = 500000000 };
+			settled = told;
+			continue;
+		}
 		if (number > 0 && number != SIGCHLD)
 			kill(-program, number);
 		if (number < 0 && errno == EAGAIN) {
@@ -196,6 +230,7 @@ int main(int argc, char **argv)
 	if (first == 0 || (count > 0 && pipe2(gate, O_CLOEXEC) != 0))
 		return STATUS_OURS;
 	make_temporary();
+	make_shared_memory();
 	sigfillset(&managed);
 	for (size_t i = 0; i < sizeof(unmanaged) / sizeof(unmanaged[0]); i++)
 		sigdelset(&managed, unmanaged[i]);

@@ -111,6 +111,20 @@ static void list_devices(const struct attempt *attempt, struct outcome *outcome)
 	closedir(folder);
 }
 
+/* The file system to which a path leads, as mountinfo names it. */
+static void see_place(const struct attempt *attempt, struct outcome *outcome)
+{
+	struct stat found;
+	char line[40];
+
+	if (stat(attempt->path, &found) != 0) {
+		outcome->error = errno;
+		return;
+	}
+	snprintf(line, sizeof(line), "%u:%u", major(found.st_dev), minor(found.st_dev));
+	add(outcome, line);
+}
+
 static void see_names(const struct attempt *attempt, struct outcome *outcome)
 {
 	struct utsname names;
@@ -157,6 +171,7 @@ static const struct attempt attempts[] = {
 	LIST("proc.list-tracing", "/sys/kernel/tracing"),
 	LIST("fs.run-is-empty", "/run"),
 	LIST("fs.tmp-is-empty", "/tmp"),
+	{ .id = "fs.shm-place", .act = see_place, .path = "/dev/shm" },
 	LIST("device.listing", "/dev"),
 	{ .id = "device.nodes", .act = list_devices },
 	{ .id = "ns.own-processes", .act = list_folder, .number = 1, .path = "/proc" },

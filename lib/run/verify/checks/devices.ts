@@ -1,4 +1,6 @@
 // Owns the checks of devices and terminals.
+import { takesOurBundle } from '../../../engine/matrix.ts';
+import { deviceNodes } from '../../../spec/dev.ts';
 import {
   type Check,
   harmless,
@@ -11,8 +13,9 @@ import {
   sees,
   verdict,
 } from '../check.ts';
-import { mountAt } from '../procfs.ts';
-import { deviceNodes } from './filesystem.ts';
+import type { Evidence } from '../evidence.ts';
+import { hasOutline, sharedTarget } from '../outline.ts';
+import { mountAt, parseMounts } from '../procfs.ts';
 
 const numbers: Readonly<Record<(typeof deviceNodes)[number], string>> = {
   null: 'c1:3',
@@ -48,28 +51,45 @@ const hidden = ['kmsg', 'mem', 'kvm', 'fuse', 'net/tun', 'loop-control', 'vsock'
   );
 });
 
+/** `target` inside is of another file system than what the host has there. */
+function isOwn({ program, host }: Evidence, target: string): boolean {
+  const inside = mountAt(program, target)?.device;
+  return inside !== undefined && inside !== mountAt(host, target)?.device;
+}
+
+const seenAt = ({ program }: Evidence, target: string) => mountAt(program, target)?.device ?? 'no mount';
+
 const ownFileSystems = [
-  { id: 'device.own-terminals', target: '/dev/pts' },
-  { id: 'device.own-shared-memory', target: '/dev/shm' },
-  { id: 'device.own-dev', target: '/dev' },
-].map(({ id, target }) =>
-  outside(id, `${target} is not the host's`, harmless, ({ program, host }) => {
-    const [inside, ours] = [mountAt(program, target)?.device, mountAt(host, target)?.device];
-    return verdict(inside !== undefined && inside !== ours, inside ?? 'no mount');
+  outside('device.own-terminals', "/dev/pts is not the host's", harmless, (evidence) =>
+    verdict(isOwn(evidence, '/dev/pts'), seenAt(evidence, '/dev/pts')),
+  ),
+  outside('device.own-shared-memory', "/dev/shm is not the host's", harmless, (evidence) => {
+    const { program, host } = evidence;
+    const target = sharedTarget(program);
+    const inside = mountAt(program, target)?.device;
+    // The host's /run need not be a mount of its own.
+    const isHosts = parseMounts(host.text('mountinfo')).some(({ device }) => device === inside);
+    return verdict(isOwn(evidence, target) && !(isHosts && hasOutline(program)), seenAt(evidence, target));
   }),
-);
+  outside('device.own-dev', "/dev is not the host's, and read-only where the bundle is ours", harmless, (evidence) => {
+    const isAsMade = !takesOurBundle(evidence.expected.engine) || hasOutline(evidence.program);
+    return verdict(isOwn(evidence, '/dev') && isAsMade, seenAt(evidence, '/dev'));
+  }),
+];
 
 const listing: Check = {
   id: 'device.listing',
   says: '/dev holds the minimal set and nothing else',
   control: harmless,
   inside: true,
-  judge: ({ attempts }) => {
+  judge: ({ attempts, program }) => {
     const { name, detail } = attempts.get('device.listing');
     if (name !== 'ok') return verdict(false, name);
     const names = detail.split(',');
+    // An empty file, where no terminal is mounted on it.
+    const isKnown = (entry: string) => knownEntries.has(entry) || (entry === 'console' && hasOutline(program));
     return nothingOf(
-      names.filter((entry) => !knownEntries.has(entry)),
+      names.filter((entry) => !isKnown(entry)),
       `${names.length} entries`,
     );
   },

@@ -1,7 +1,8 @@
 // Owns the checks of mounts and files: what is mounted, what can be written, what can be executed. Sizes: places.ts.
-
+import { basename } from 'node:path';
 import { setsMountFlags, targetsBeside } from '../../../engine/matrix.ts';
 import { maskedPaths, readonlyPaths } from '../../../spec/build.ts';
+import { deviceNodes, sharedMemory } from '../../../spec/dev.ts';
 import { initTarget, wayOutTarget } from '../../../spec/mounts.ts';
 import { sysFolders } from '../../../spec/sys.ts';
 import {
@@ -15,15 +16,14 @@ import {
   sees,
   verdict,
 } from '../check.ts';
-import type { Expected } from '../evidence.ts';
+import type { Evidence, Expected } from '../evidence.ts';
+import { hasOutline } from '../outline.ts';
 import { type Mount, mountAt, visibleMounts } from '../procfs.ts';
 
-/** Device nodes that a runtime binds one by one where it may make none. */
-export const deviceNodes = ['null', 'zero', 'full', 'tty', 'random', 'urandom'] as const;
 const devicePaths: readonly string[] = deviceNodes.map((name) => `/dev/${name}`);
 const kernel = ['/proc', '/dev', '/dev/pts', '/sys'];
 
-function expectedTargets({ profile, engine }: Expected): Set<string> {
+function expectedTargets({ program, expected: { profile, engine } }: Evidence): Set<string> {
   return new Set([
     '/',
     ...kernel,
@@ -31,7 +31,7 @@ function expectedTargets({ profile, engine }: Expected): Set<string> {
     ...devicePaths,
     '/tmp',
     '/run',
-    '/dev/shm',
+    ...(hasOutline(program) ? [] : ['/dev/shm']),
     '/artifacts',
     '/workspace',
     ...(profile.workspace.mode === 'scratch' ? [] : ['/sandbox']),
@@ -64,13 +64,12 @@ function isNull(mount: Mount): boolean {
   return isNode(mount) && mount.root === '/null' && maskedPaths.some((path) => path === mount.target);
 }
 
-function writableTargets({ profile }: Expected): Set<string> {
+function writableTargets({ program, expected: { profile } }: Evidence): Set<string> {
   const { mode } = profile.workspace;
   return new Set([
     '/proc',
-    '/dev',
     '/dev/pts',
-    '/dev/shm',
+    ...(hasOutline(program) ? [] : ['/dev', '/dev/shm']),
     '/tmp',
     '/run',
     '/artifacts',
@@ -87,7 +86,7 @@ const mounts: Check[] = [
     return verdict(options.includes('ro'), options.join(','));
   }),
   outside('fs.no-other-mounts', 'nothing is mounted but what the spec says', harmless, (evidence) => {
-    const wanted = expectedTargets(evidence.expected);
+    const wanted = expectedTargets(evidence);
     const all = visibleMounts(evidence.program);
     const others = all
       .filter(({ target }) => !wanted.has(target))
@@ -98,7 +97,7 @@ const mounts: Check[] = [
     );
   }),
   outside('fs.writable-places', 'only the places meant for it are mounted writable', harmless, (evidence) => {
-    const wanted = writableTargets(evidence.expected);
+    const wanted = writableTargets(evidence);
     const writable = visibleMounts(evidence.program).filter(({ options }) => options.includes('rw'));
     const others = writable.filter((mount) => !wanted.has(mount.target) && !isNull(mount));
     return nothingOf(
@@ -178,7 +177,9 @@ const acts: Check[] = [
     ['EACCES'],
     noControl('no such folder outside'),
   ),
-  sees('fs.run-is-empty', '/run holds nothing of the host: no socket, no state', harmless, (text) => text === ''),
+  sees('fs.run-is-empty', '/run holds nothing of the host: no socket, no state', harmless, (text, { program }) =>
+    ['', ...(hasOutline(program) ? [basename(sharedMemory)] : [])].includes(text),
+  ),
   sees(
     'fs.tmp-is-empty',
     '/tmp holds nothing of the host',

@@ -1,7 +1,8 @@
 // Owns the checks of writable places: each a tmpfs of its size, with its flags.
 import { writablePlaces } from '../../../spec/mounts.ts';
-import { type Check, harmless, outside, verdict } from '../check.ts';
+import { type Check, harmless, noControl, outside, sees, verdict } from '../check.ts';
 import type { Expected } from '../evidence.ts';
+import { hasOutline, sharedTarget } from '../outline.ts';
 import { type Mount, mountAt } from '../procfs.ts';
 
 interface Place {
@@ -10,7 +11,20 @@ interface Place {
   readonly inodes: number;
 }
 
-const places: readonly { readonly name: string; readonly noexec: boolean; readonly of: (e: Expected) => Place }[] = [
+/** /run when shared memory lies in it. */
+function withShared({ profile: { tmpfs } }: Expected): Place {
+  return { target: '/run', bytes: tmpfs.run + tmpfs.tmp, inodes: 2 * tmpfs.inodes };
+}
+
+interface NamedPlace {
+  readonly name: string;
+  readonly noexec: boolean;
+  readonly of: (expected: Expected) => Place;
+  /** What it is where /dev is an outline, if another. */
+  readonly outlined?: (expected: Expected) => Place;
+}
+
+const places: readonly NamedPlace[] = [
   {
     name: 'tmp',
     noexec: true,
@@ -20,11 +34,13 @@ const places: readonly { readonly name: string; readonly noexec: boolean; readon
     name: 'shm',
     noexec: true,
     of: ({ profile: { tmpfs } }) => ({ target: '/dev/shm', bytes: tmpfs.tmp, inodes: tmpfs.inodes }),
+    outlined: withShared,
   },
   {
     name: 'run',
     noexec: true,
     of: ({ profile: { tmpfs } }) => ({ target: '/run', bytes: tmpfs.run, inodes: tmpfs.inodes }),
+    outlined: withShared,
   },
   {
     name: 'artifacts',
@@ -51,7 +67,7 @@ export function writableFolder(mode: Expected['profile']['workspace']['mode']): 
   return writablePlaces(mode === 'task' ? 'scratch' : mode).home;
 }
 
-/** One of the places by its name: `tmp`, `shm`, `run`, `artifacts`, `scratch`. Throws for another. */
+/** One of the places by its name, where /dev is no outline: `tmp`, `shm`, `run`, `artifacts`, `scratch`. Throws for another. */
 export function placeOf(name: string, expected: Expected): Place & { readonly noexec: boolean } {
   const found = places.find((place) => place.name === name);
   if (found === undefined) throw new Error(`no place is called ${name}`);
@@ -65,9 +81,9 @@ function optionBytes(mount: Mount): number {
   return match === null ? Number.NaN : Number(match[1]) * factor;
 }
 
-export const placeChecks: readonly Check[] = places.flatMap(({ name, noexec, of }): Check[] => [
+const bounds: readonly Check[] = places.flatMap(({ name, noexec, of, outlined = of }): Check[] => [
   outside(`fs.${name}-size`, `${name}: a tmpfs of the profile's size and inodes`, harmless, ({ program, expected }) => {
-    const { target, bytes, inodes } = of(expected);
+    const { target, bytes, inodes } = (hasOutline(program) ? outlined : of)(expected);
     const mount = mountAt(program, target);
     if (mount?.type !== 'tmpfs') return verdict(false, `${target} is ${mount?.type ?? 'no mount'}`);
     // The kernel rounds up to whole pages.
@@ -80,7 +96,8 @@ export const placeChecks: readonly Check[] = places.flatMap(({ name, noexec, of 
     `${name}: nosuid, nodev${noexec ? ', noexec' : ' (builds execute there)'}`,
     harmless,
     ({ program, expected }) => {
-      const options = mountAt(program, of(expected).target)?.options ?? [];
+      const { target } = (hasOutline(program) ? outlined : of)(expected);
+      const options = mountAt(program, target)?.options ?? [];
       const wanted = ['nosuid', 'nodev', ...(noexec ? ['noexec'] : [])];
       return verdict(
         wanted.every((option) => options.includes(option)),
@@ -89,3 +106,13 @@ export const placeChecks: readonly Check[] = places.flatMap(({ name, noexec, of 
     },
   ),
 ]);
+
+export const placeChecks: readonly Check[] = [
+  ...bounds,
+  sees(
+    'fs.shm-place',
+    '/dev/shm leads to the tmpfs that is looked at for it',
+    noControl('outside it leads to its own, too'),
+    (text, { program }) => text === mountAt(program, sharedTarget(program))?.device,
+  ),
+];
