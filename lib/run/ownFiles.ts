@@ -101,10 +101,16 @@ export interface Stuck {
   readonly why: string;
 }
 
-/** Ms since it last changed; a time in the future, after the clock was set back, counts as long ago. */
+// A clock that is put right all the time goes back by less than this.
+const slewMs = 1000;
+
+/**
+ * Ms since it last changed; a time in the future, after the clock was set back, counts as long ago. `now` may have been taken a
+ * while ago, and what was made since is young.
+ */
 export function ageMs(found: BigIntStats, now: number): number {
-  const age = now - Number(found.ctimeMs);
-  return age < 0 ? Number.POSITIVE_INFINITY : age;
+  const age = Math.max(now, Date.now()) - Number(found.ctimeMs);
+  return age < -slewMs ? Number.POSITIVE_INFINITY : Math.max(age, 0);
 }
 
 /** Moves an entry to `place` under a name that says what it was, and gives that path. Follows nothing. Throws DISK_FULL, TOOL_FAILED or an errno. */

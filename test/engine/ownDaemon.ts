@@ -130,7 +130,7 @@ export function ownEngine({ engine, home, scene, containersOf }: Own): OwnEngine
     const id = newId();
     const ended = await start(['run', '--engine', engine, '-p', 'base-tools', '--id', id, ...args], options).ended;
     const left = await listLeft(id);
-    if (left.length > 0) throw new Error(`the run left: ${left.join(', ')}`);
+    if (left.length > 0) throw new Error(`the run left: ${left.join(', ')}\n${ended.stderr}`);
     return ended;
   };
   const watch = new RegExp(`^process .*(${engine}-watch|${engine} .* (?:rm --force|run --name)) `);

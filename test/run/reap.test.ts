@@ -61,6 +61,7 @@ test('an empty record is one that was never written: what has its name is freed'
   const folders = makeFolders(t);
   addRun(folders, 'x', 1, '');
   t.match(await reapRuns(folders, undefined, Date.now()), { freed: [], quarantined: [] });
+  t.match(await reapRuns(folders, undefined, Date.now() - 30_000), { freed: [] }, 'the look began before it was made');
   t.equal(standing(folders).length, 3, 'it may be being written');
   t.match(await reapRuns(folders, undefined, later()), { freed: ['x'], stuck: [], quarantined: [] });
   t.same(standing(folders), []);

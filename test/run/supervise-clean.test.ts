@@ -115,6 +115,18 @@ EOF
   t.notOk(existsSync(join(scene.directory, 'dir')));
 });
 
+test('who takes away its own part of the run directory, or still adds to it, is in nobody’s way', async (t) => {
+  const scene = await setScene(t);
+  const { stderr } = await scene.play(`
+    mkdir -p dir/theirs; (cd dir/theirs; seq 20000 | xargs touch)
+    (until [ -e go ]; do :; done; rm -rf dir/theirs) & remover=$!
+    (until [ -e go ]; do :; done; n=0; while [ $n -lt 300 ] && mkdir dir/new$n 2>/dev/null; do n=$((n + 1)); done) & adder=$!
+    ./run --run-dir "$PWD/dir" -- /bin/touch go
+    wait $remover $adder`);
+  t.equal(stderr, '');
+  t.notOk(existsSync(join(scene.directory, 'dir')));
+});
+
 test('refuses a run directory that is a link', async (t) => {
   const scene = await setScene(t);
   mkdirSync(join(scene.directory, 'outside'));

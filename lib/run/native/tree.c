@@ -1,4 +1,7 @@
-/* Owns removing a run's directory: any depth with a bounded number of descriptors, no link followed, no mount entered. */
+/*
+ * Owns removing a run's directory: any depth with a bounded number of descriptors, no link followed, no mount entered. A daemon's runtime,
+ * which outlives a run that is killed, may be taking away its own part of it, or adding to it.
+ */
 #include "tree.h"
 
 #include <dirent.h>
@@ -14,21 +17,27 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cgroup.h"
+#include "clock.h"
 #include "kernel.h"
 #include "say.h"
 
 #define DEEPEST 24   /* directories open at one time */
 #define MOST_PASSES 100000
+#define PAUSE_MS 10 /* before the next look at a directory that somebody adds to */
 
 struct removal {
 	int root;
 	dev_t device;
 	unsigned long moved; /* directories taken up to the root, each with a number */
-	int error;           /* the first */
+	int error;           /* the first, other than that something is gone */
 };
 
+/* True for what is gone: somebody else was faster. */
 static bool note(struct removal *removal, int error)
 {
+	if (error == ENOENT)
+		return true;
 	if (removal->error == 0)
 		removal->error = error;
 	return false;
@@ -167,13 +176,12 @@ static bool remove_content(struct removal *removal)
 	return note(removal, ELOOP);
 }
 
-bool remove_tree(const char *path)
+/* The first error, or 0. */
+static int remove_once(const char *path)
 {
 	struct removal removal = { .root = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) };
 	struct stat status;
 
-	if (removal.root < 0 && errno == ENOENT)
-		return true;
 	if (removal.root < 0 || fstat(removal.root, &status) != 0) {
 		note(&removal, errno);
 	} else {
@@ -184,7 +192,17 @@ bool remove_tree(const char *path)
 		close(removal.root);
 	if (removal.error == 0 && rmdir(path) != 0)
 		note(&removal, errno);
-	if (removal.error != 0)
-		say("cannot remove %s: %s", path, why(removal.error));
-	return removal.error == 0;
+	return removal.error;
+}
+
+bool remove_tree(const char *path)
+{
+	const int64_t until = monotonic_ms() + KILL_LIMIT_MS;
+	int error;
+
+	while ((error = remove_once(path)) == ENOTEMPTY && monotonic_ms() < until)
+		pause_ms(PAUSE_MS);
+	if (error != 0)
+		say("cannot remove %s: %s", path, why(error));
+	return error == 0;
 }
