@@ -1,81 +1,118 @@
-// Owns the completion scripts of a command tree, for bash, zsh and fish.
-import type { Command } from 'commander';
-import { shownCommands } from './tree.ts';
+// Owns the completion scripts of a command tree, for bash, zsh and fish. Names in them are ours: letters, digits, "-", "_", ".".
+import { type Completion, type Flag, type Place, placesOf } from './completion-tree.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
-export interface Completion {
-  readonly program: Command;
-  /** Every name that the program is called by; the first is its own. */
-  readonly names: readonly string[];
-  /** Words after a flag or command: `-p|--profile` to names of profiles. */
-  readonly values: Readonly<Record<string, readonly string[]>>;
-  /** Commands (`start|stop`) whose words are asked when they are wanted: the command line that prints them. */
-  readonly asked: Readonly<Record<string, string>>;
+const namesOf = ({ short, long }: Flag) => (short === undefined ? [long] : [short, long]);
+
+/** `'run -p'|'run --profile') DOES ;;`: words with the same thing to do share a line. */
+function renderShared(cases: readonly (readonly [word: string, does: string])[]): string[] {
+  const groups = new Map<string, string[]>();
+  for (const [word, does] of cases) groups.set(does, [...(groups.get(does) ?? []), `'${word}'`]);
+  return [...groups].map(([does, words]) => `\t${words.join('|')}) ${does} ;;`);
 }
 
-interface Entry {
-  readonly path: string;
-  readonly words: readonly string[];
-}
-
-function entries(command: Command, path: string): Entry[] {
-  const options = command.options.flatMap((option) =>
-    option.long === null || option.long === undefined ? [] : [option.long],
+/** What bash and zsh have in common: from the words before, and the one just before, to what is offered. `files` offers those alone. */
+function renderCases(places: readonly Place[], files: string): string[] {
+  const values = places.flatMap(({ path, flags }) =>
+    flags.flatMap((flag) => {
+      const does = flag.values.length === 0 ? files : `offered='${flag.values.join(' ')}'`;
+      return flag.takesValue ? namesOf(flag).map((name) => [`${path} ${name}`, does] as const) : [];
+    }),
   );
-  const subs = shownCommands(command);
-  const own: Entry = { path, words: [...subs.map((sub) => sub.name()), ...options, '--help'] };
-  return [own, ...subs.flatMap((sub) => entries(sub, path === '' ? sub.name() : `${path} ${sub.name()}`))];
-}
-
-// One script serves bash and, through bashcompinit, zsh. Only names of ours are in it: letters, digits, "-", "_", ".".
-function renderBash({ program, names, values, asked }: Completion): string {
-  const all = entries(program, '');
-  const cases = all.map(({ path, words }) => `\t'${path}') words='${words.join(' ')}' ;;`);
-  const valueCases = Object.entries(values).map(([flags, found]) => `\t${flags}) words='${found.join(' ')}' ;;`);
-  const askedCases = Object.entries(asked).map(([commands, line]) => `${commands}) words="$words $(${line})" ;;`);
+  const offers = places.map(({ path, commands, flags, words }) => {
+    const all = [...commands.map(({ name }) => name), ...words, ...flags.map(({ long }) => long)];
+    return [path, `offered='${all.join(' ')}'`] as const;
+  });
+  const asked = places.flatMap(({ path, asked: line }) =>
+    line === undefined ? [] : [[path, `offered="$offered $(${line})"`] as const],
+  );
   return [
-    `_${names[0]}() {`,
-    '\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path="" part words=""',
-    '\tfor part in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
-    '\t\tcase $part in --) return ;; -*) ;; *) case "$path $part" in',
-    ...all.filter(({ path }) => path !== '').map(({ path }) => `\t\t\t' ${path}'|'${path}') path='${path}' ;;`),
+    `\t\tcase $part in --) ${files} ;; -*) ;; *) case "$at $part" in`,
+    ...places
+      .filter(({ path }) => path !== '')
+      .map(({ path }) => `\t\t\t'${path.includes(' ') ? path : ` ${path}`}') at='${path}' ;;`),
     '\t\tesac ;; esac',
     '\tdone',
-    '\tcase $before in',
-    ...valueCases,
-    '\t*) case $path in',
-    ...cases,
-    '\tesac ;;',
+    '\tcase "$at $before" in',
+    ...renderShared(values),
+    '\t*) case $at in',
+    ...renderShared(offers),
     '\tesac',
-    ...(askedCases.length === 0 ? [] : [`\tcase $path in ${askedCases.join(' ')} esac`]),
-    '\tCOMPREPLY=($(compgen -W "$words" -- "$word"))',
-    '}',
-    `complete -o default -F _${names[0]} ${names.join(' ')}`,
-    '',
-  ].join('\n');
+    ...(asked.length === 0 ? [] : ['\tcase $at in', ...renderShared(asked), '\tesac']),
+    '\t;; esac',
+  ];
 }
 
-function renderFish({ program, names: [name = ''], asked }: Completion): string {
-  const lines = entries(program, '').flatMap(({ path, words }) => {
-    const condition = path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
-    const plain = words
-      .filter((word) => !word.startsWith('-'))
-      .map((word) => `complete -c ${name} -n '${condition}' -a '${word}'`);
-    const long = words
-      .filter((word) => word.startsWith('--'))
-      .map((word) => `complete -c ${name} -n '${condition}' -l '${word.slice(2)}'`);
-    return [...plain, ...long];
+function renderBash(places: readonly Place[], names: readonly string[]): string[] {
+  return [
+    `_${names[0]}() {`,
+    '\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} at="" part offered=""',
+    '\tfor part in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
+    ...renderCases(places, 'return'),
+    '\tCOMPREPLY=($(compgen -W "$offered" -- "$word"))',
+    '}',
+    `complete -o default -F _${names[0]} ${names.join(' ')}`,
+  ];
+}
+
+// To be sourced, or put into a folder of $fpath as `_sandbox`: then the file is the function, and the first call defines it.
+function renderZsh(places: readonly Place[], names: readonly string[]): string[] {
+  const own = `_${names[0]}`;
+  return [
+    `#compdef ${names.join(' ')}`,
+    `${own}() {`,
+    '\tlocal before=${words[CURRENT-1]} at="" part offered=""',
+    '\tfor part in "${(@)words[2,CURRENT-1]}"; do',
+    ...renderCases(places, '_default; return'),
+    '\tcompadd -- ${=offered} || _default',
+    '}',
+    `if [ "$funcstack[1]" = ${own} ]; then ${own} "$@"; else`,
+    '\t(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }',
+    `\tcompdef ${own} ${names.join(' ')}`,
+    'fi',
+  ];
+}
+
+const quoteFish = (text: string) => `'${text.replaceAll(/[\\']/g, '\\$&')}'`;
+
+function renderFish(places: readonly Place[], [name = '', ...others]: readonly string[]): string[] {
+  const lines = places.flatMap(({ path, commands, flags, words, asked, takesFiles }) => {
+    const start = `complete -c ${name} -n "__${name}_at '${path}'"`;
+    const isNamed = commands.length + words.length > 0 || asked !== undefined;
+    return [
+      ...(isNamed && !takesFiles ? [`${start} -f`] : []),
+      ...commands.map((sub) => `${start} -a '${sub.name}' -d ${quoteFish(sub.about)}`),
+      ...(words.length > 0 ? [`${start} -a '${words.join(' ')}'`] : []),
+      ...(asked === undefined ? [] : [`${start} -a "(${asked})"`]),
+      ...flags.map(({ short, long, about, takesValue, values }) => {
+        const known = values.length > 0 ? ` -x -a '${values.join(' ')}'` : ' -r';
+        const letter = short === undefined ? '' : ` -s ${short.slice(1)}`;
+        return `${start} -l ${long.slice(2)}${letter}${takesValue ? known : ''} -d ${quoteFish(about)}`;
+      }),
+    ];
   });
-  const dynamic = Object.entries(asked).flatMap(([commands, line]) =>
-    commands.split('|').map((verb) => `complete -c ${name} -n '__fish_seen_subcommand_from ${verb}' -a "(${line})"`),
-  );
-  return `${[...lines, ...dynamic].join('\n')}\n`;
+  const steps = places
+    .filter(({ path }) => path !== '')
+    .map(({ path }) => `\t\t\tcase '${path.includes(' ') ? path : ` ${path}`}'; set at '${path}'`);
+  return [
+    `function __${name}_at`,
+    "\tset -l at ''",
+    '\tfor part in (commandline -opc)[2..-1]',
+    '\t\ttest "$part" = --; and return 1',
+    '\t\tswitch "$at $part"',
+    ...steps,
+    '\t\tend',
+    '\tend',
+    '\ttest "$at" = "$argv[1]"',
+    'end',
+    ...lines,
+    ...others.map((other) => `complete -c ${other} -w ${name}`),
+  ];
 }
 
 /** The script for `shell`, to be sourced by it. */
 export function renderCompletion(shell: string, completion: Completion): string {
-  if (shell === 'fish') return renderFish(completion);
-  const bash = renderBash(completion);
-  return shell === 'zsh' ? `autoload -U +X bashcompinit && bashcompinit\n${bash}` : bash;
+  const render = shell === 'fish' ? renderFish : shell === 'zsh' ? renderZsh : renderBash;
+  return `${render(placesOf(completion), completion.names).join('\n')}\n`;
 }

@@ -7,7 +7,11 @@ import { renderCompletion, shells } from './completion-script.ts';
 import type { CliContext } from './context.ts';
 
 /** Commands that take the name of a sandbox. What there is is asked when it is wanted; names are letters, digits and `_.-`. */
-const namingCommands = 'start|attach|exec|logs|inspect|wait|stop|kill|rm|pause|unpause|stats|diff|apply';
+const namingCommands = [
+  ...['start', 'attach', 'exec', 'logs', 'inspect', 'wait', 'stop', 'kill', 'rm', 'pause', 'unpause', 'stats', 'diff'],
+  'apply',
+];
+const imageCommands = ['build', 'inspect', 'check', 'sbom', 'containerfile', 'save', 'rm'];
 const listNames = "sandbox ps -a --format '{{.Name}}' 2>/dev/null";
 const listSides = "sandbox ps --format '{{.Name}}:' 2>/dev/null";
 
@@ -18,7 +22,7 @@ export function completionCommand(context: CliContext, whole: () => Promise<Comm
     .addArgument(new Argument('<shell>', 'which shell').choices(shells))
     .addHelpText(
       'after',
-      '\nExamples:\n  source <(sandbox completion bash)\n  sandbox completion fish > ~/.config/fish/completions/sandbox.fish',
+      '\nExamples:\n  source <(sandbox completion bash)\n  source <(sandbox completion zsh)\n  sandbox completion fish > ~/.config/fish/completions/sandbox.fish',
     )
     .action(async (shell: string) => {
       const { paths, cwd, uid } = context;
@@ -26,12 +30,25 @@ export function completionCommand(context: CliContext, whole: () => Promise<Comm
         ({ name }) => name,
       );
       const values = {
-        '-p|--profile': profiles,
+        '--profile': profiles,
         '--engine': ['crun', 'podman', 'nerdctl', 'docker'],
-        'build|inspect|check|sbom|containerfile|rm': definedImages(paths.install),
+        '--isolation': ['gvisor'],
+        '--network': ['none', 'proxy'],
       };
-      const asked = { [namingCommands]: listNames, cp: listSides };
-      const completion = { program: await whole(), names: ['sandbox', 'cofferdam'], values, asked };
+      const images = definedImages(paths.install);
+      const words = {
+        ...Object.fromEntries(imageCommands.map((name) => [`image ${name}`, images])),
+        'profile show': profiles,
+      };
+      const asked = { ...Object.fromEntries(namingCommands.map((name) => [name, listNames])), cp: listSides };
+      const completion = {
+        program: await whole(),
+        names: ['sandbox', 'cofferdam'],
+        values,
+        words,
+        asked,
+        files: ['cp', 'profile show'],
+      };
       context.terminal.out(renderCompletion(shell, completion));
     });
 }

@@ -10,10 +10,10 @@ export function firewallCompletionCommand(context: CliContext, whole: () => Prom
     .addArgument(new Argument('<shell>', 'which shell').choices(shells))
     .addHelpText(
       'after',
-      '\nExamples:\n  source <(firewall completion bash)\n  firewall completion fish > ~/.config/fish/completions/firewall.fish',
+      '\nExamples:\n  source <(firewall completion bash)\n  source <(firewall completion zsh)\n  firewall completion fish > ~/.config/fish/completions/firewall.fish',
     )
     .action(async (shell: string) => {
-      const completion = { program: await whole(), names: ['firewall'], values: {}, asked: {} };
+      const completion = { program: await whole(), names: ['firewall'], values: {}, words: {}, asked: {}, files: [] };
       context.terminal.out(renderCompletion(shell, completion));
     });
 }

@@ -37,6 +37,7 @@ export const hostPackages: readonly HostPackage[] = [
   { name: 'docker.io', for: 'the docker engine: dockerd, containerd and runc', need: 'test' },
   { name: 'e2fsprogs', for: 'the disks of the virtual worker host', need: 'test' },
   { name: 'gcc', for: 'the supervisor and its tests', need: 'test' },
+  { name: 'fish', for: 'proving what fish completes', need: 'test' },
   { name: 'golang-go', for: 'proving that Go works behind the filter; building nerdctl', need: 'test' },
   { name: 'hyperfine', for: 'bench/', need: 'test' },
   { name: 'iproute2', for: 'controls of network attempts', need: 'test' },
@@ -53,6 +54,7 @@ export const hostPackages: readonly HostPackage[] = [
   { name: 'strace', for: 'proving how the supervisor joins control groups', need: 'test' },
   { name: 'systemd', for: 'checking units (systemd-analyze verify)', need: 'test' },
   { name: 'shfmt', for: 'formatting shell scripts', need: 'test' },
+  { name: 'zsh', for: 'proving what zsh completes', need: 'test' },
 ];
 
 /** Names of those that a host needs; with `tests`, those of the tests too. */
