@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import tap, { test } from 'tap';
+import { inspectDaemon } from '../../lib/engine/docker/client.ts';
 import { readHostIds } from '../../lib/engine/subids.ts';
 import { findImage } from '../../lib/image/find.ts';
 import { declareNeeds } from '../system/needs.ts';
@@ -131,4 +132,10 @@ test('refuses a daemon that does not answer, with what to do', async (t) => {
   const { status, stderr } = await scene.sandbox(['run', ...engine, '--', 'true']);
   t.equal(status, 125);
   t.match(stderr, /daemon does not answer at \/run\/docker\.sock[^\n]*\n.*systemctl start docker/);
+  // Debian's client, whichever the host finds first.
+  const older = inspectDaemon({ path: '/usr/bin/docker', socket: '/run/no-such.sock' });
+  await t.rejects(older, {
+    code: 'ENGINE_MISSING',
+    message: /does not answer at \/run\/no-such\.sock: Cannot connect/,
+  });
 });

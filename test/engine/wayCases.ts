@@ -175,6 +175,7 @@ async function showVerify(t: Test, { way, chosen }: WayEngine): Promise<void> {
   way.writePolicy(onlyOne);
   const shown = async (...network: string[]) => {
     const ended = await way.sandbox('verify', ...chosen, '-p', 'base-tools', ...network, '--json');
+    t.equal(ended.status, 0, ended.stderr);
     const { ok, checks } = JSON.parse(ended.stdout) as {
       ok: boolean;
       checks: { id: string; level: string; seen: string }[];

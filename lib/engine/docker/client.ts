@@ -1,4 +1,5 @@
 // Owns asking a docker daemon from Node: which socket, which environment, and what its silence means.
+import { z } from 'zod';
 import { CofferdamError, messageOf } from '../../base/errors.ts';
 import { runTool } from '../../base/exec.ts';
 import { printable } from '../../base/printable.ts';
@@ -30,25 +31,28 @@ export async function askDocker(
   return (await runTool(path, ['--host', `unix://${socket}`, ...args], options)).stdout;
 }
 
-/** The same as JSON. Throws ENGINE_MISSING when the daemon does not answer. */
+/** An older client says so here, and ends with 0. */
+const silentShape = z.object({ ServerErrors: z.array(z.string()).min(1) });
+
+/** `docker info` as JSON. Throws ENGINE_MISSING when the daemon does not answer. */
 export async function inspectDaemon(client: DockerClient): Promise<unknown> {
-  const remedy = `start it: systemctl start docker; or set engines.docker.socket in the host configuration`;
-  let text: string;
-  try {
-    text = await askDocker(client, ['info', '--format', '{{json .}}']);
-  } catch (cause) {
-    const why = printable(messageOf(cause), 300);
-    throw new CofferdamError('ENGINE_MISSING', `docker's daemon does not answer at ${client.socket}: ${why}`, {
-      remedy,
+  const fail = (what: string, cause?: unknown) =>
+    new CofferdamError('ENGINE_MISSING', `docker's daemon ${what}`, {
+      remedy: `start it: systemctl start docker; or set engines.docker.socket in the host configuration`,
       cause,
     });
-  }
+  const silent = (why: string, cause?: unknown) =>
+    fail(`does not answer at ${client.socket}: ${printable(why, 300)}`, cause);
+  const text = await askDocker(client, ['info', '--format', '{{json .}}']).catch((cause: unknown) => {
+    throw silent(messageOf(cause), cause);
+  });
+  let said: unknown;
   try {
-    return JSON.parse(text);
+    said = JSON.parse(text);
   } catch (cause) {
-    throw new CofferdamError('ENGINE_MISSING', `docker's daemon at ${client.socket} does not say what it is`, {
-      remedy,
-      cause,
-    });
+    throw fail(`at ${client.socket} does not say what it is`, cause);
   }
+  const read = silentShape.safeParse(said);
+  if (read.success) throw silent(read.data.ServerErrors.join('; '));
+  return said;
 }

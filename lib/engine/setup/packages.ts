@@ -33,6 +33,7 @@ export const hostPackages: readonly HostPackage[] = [
   { name: 'bubblewrap', for: 'the comparison in bench/', need: 'test' },
   { name: 'conmon', for: 'the podman engine', need: 'test' },
   { name: 'containerd', for: 'the nerdctl engine', need: 'test' },
+  { name: 'curl', for: 'asking through proxies, and around them', need: 'test' },
   { name: 'dnsmasq', for: 'names of the tests’ internet', need: 'test', unit: 'dnsmasq.service' },
   { name: 'docker.io', for: 'the docker engine: dockerd, containerd and runc', need: 'test' },
   { name: 'e2fsprogs', for: 'the disks of the virtual worker host', need: 'test' },

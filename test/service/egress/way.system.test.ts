@@ -98,7 +98,7 @@ test('two tools reach different sets at the same moment, each by its own socket 
   t.ok(existsSync(join(folder, name, 'proxy.sock')), 'control: it is there, on the host');
   const looked = await run(
     way,
-    `ls -A /proxy-sock; ls ${folder} ${join(folder, name)}; find / -xdev -type s 2>/dev/null; touch /proxy-sock/x; rm /proxy-sock/proxy.sock`,
+    `ls -A /proxy-sock; ls ${folder} ${join(folder, name)}; find / -path /proc -prune -o -type s -print 2>/dev/null; touch /proxy-sock/x; rm /proxy-sock/proxy.sock`,
     '--tool',
     'first@v1',
   );
