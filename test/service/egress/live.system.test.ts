@@ -289,7 +289,8 @@ test('a published port leads in beside the way out', async (t) => {
     'import http.server as h; h.ThreadingHTTPServer(("127.0.0.1", 8000), h.SimpleHTTPRequestHandler).serve_forever()';
   const name = await live(t, way, '-p', 'python-tools', '--publish', '8000', '--', 'python3', '-c', server);
   const port = (await way.sandbox('inspect', '-f', '{{.Ports}}', name)).stdout.replace(/->.*\n/, '');
-  const get = ['-sS', '--retry', '40', '--retry-connrefused', '--retry-delay', '1', `http://${port}/ca.pem`];
-  t.match((await way.spawn('/usr/bin/curl', ...get).ended).stdout, /BEGIN CERTIFICATE/);
+  const get = ['-sS', '--retry', '40', '--retry-all-errors', '--retry-delay', '1', `http://${port}/ca.pem`];
+  const got = await way.spawn('/usr/bin/curl', ...get).ended;
+  t.match(got.stdout, /BEGIN CERTIFICATE/, got.stderr);
   t.equal((await exec(way, name, curl(one))).stdout.trim(), word);
 });
