@@ -16,6 +16,7 @@ interface VerifyFlags {
   engine?: string;
   isolation?: string;
   network?: string;
+  pids?: string;
   workspace?: string;
   json?: true;
   list?: true;
@@ -95,6 +96,7 @@ export function verifyCommand(context: CliContext): Command {
     .option('--engine <name>', 'crun, podman, nerdctl or docker')
     .option('--isolation <tier>', 'as in sandbox run')
     .option('--network <mode>', 'as in sandbox run')
+    .option('--pids <number>', "as in sandbox run; gVisor's own threads are counted, too")
     .option('-w, --workspace <dir[:mode]>', 'as in sandbox run, for profiles that need a folder')
     .option('--json', 'print {profile, engine, unconfined, ok, counts, checks}')
     .option('--unconfined', 'run the checks that have a control without any sandbox: each must fail')
@@ -110,8 +112,8 @@ export function verifyCommand(context: CliContext): Command {
         printList(terminal, flags.json === true);
         return;
       }
-      const { profile, engine, isolation, network, workspace } = flags;
-      const wish = { profile, overrides: { engine, isolation, network }, workspace };
+      const { profile, engine, isolation, network, pids, workspace } = flags;
+      const wish = { profile, overrides: { engine, isolation, network, pids }, workspace };
       if (flags.unconfined === true) refuseRoot(context, flags);
       const verify = flags.unconfined === true ? verifyControls : verifySandbox;
       const verified = await verify(wish, hostOf(context));

@@ -11,7 +11,7 @@ export interface WayEngine {
   readonly way: WayScene;
   /** Words after `sandbox run` that choose it. */
   readonly chosen: readonly string[];
-  /** Further options of `run`. */
+  /** Further options of `run` and `verify`. */
   readonly options?: readonly string[];
   /** Whether the engine itself keeps nothing of a run, too. */
   isGone(id: string): Promise<boolean>;
@@ -171,10 +171,10 @@ async function showLiving(t: Test, engine: WayEngine): Promise<void> {
 }
 
 /** Checks of verify that may be skipped are those that the engine lacks; all others hold. */
-async function showVerify(t: Test, { way, chosen }: WayEngine): Promise<void> {
+async function showVerify(t: Test, { way, chosen, options = [] }: WayEngine): Promise<void> {
   way.writePolicy(onlyOne);
   const shown = async (...network: string[]) => {
-    const ended = await way.sandbox('verify', ...chosen, '-p', 'base-tools', ...network, '--json');
+    const ended = await way.sandbox('verify', ...chosen, ...options, '-p', 'base-tools', ...network, '--json');
     t.equal(ended.status, 0, ended.stderr);
     const { ok, checks } = JSON.parse(ended.stdout) as {
       ok: boolean;

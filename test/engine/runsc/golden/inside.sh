@@ -44,7 +44,7 @@ while kill -0 "$child" 2>/dev/null; do
 done
 # Else its status would look like the program's own. A thread that it cannot have is the end of a sentry.
 if [ -s "$own/panic" ]; then
-	printf '%s\n' '{"level":"error","msg":"gVisor'"'"'s kernel broke down, as it does when limits.pids leaves it no thread"}' >&5
+	printf '%s\n' '{"level":"error","msg":"gVisor'"'"'s kernel broke down, as it does when limits.pids leaves it no thread: give it more, such as --pids 512"}' >&5
 	status=125
 fi
 exit "$status"
