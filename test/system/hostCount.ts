@@ -75,8 +75,11 @@ export function isReceipt({ prefix }: LoneHost, line: string): boolean {
   );
 }
 
-/** Waits for the processes of a killed run to be gone; gives those that are not. `seconds` is for a busy machine. */
+/**
+ * Waits for the processes of a killed run to be gone; gives those that are not. `seconds` is for a busy machine. Looked at twice:
+ * one look does not see a child that was made after the look began, of a parent that had ended when the look came to it.
+ */
 export async function awaitDeath(host: LoneHost, seconds = 60): Promise<Live[]> {
-  await until(() => processesOf(host).length === 0, seconds);
-  return processesOf(host);
+  const isGone = () => processesOf(host).length === 0;
+  return (await until(() => isGone() && isGone(), seconds)) ? [] : processesOf(host);
 }
