@@ -17,6 +17,7 @@ import { releaseName } from './names.ts';
 import { readSandbox, type Sandbox, sandboxesFolder, sandboxFolder, sandboxIdPattern } from './sandbox.ts';
 import { readState } from './state.ts';
 import { endRun, stopSandbox } from './stop.ts';
+import { awaitCounts } from './usedWay.ts';
 
 // Between the folder and its sandbox.json, or between losing it and going; nothing takes longer than this.
 const settleMs = 60_000;
@@ -56,7 +57,11 @@ export async function removeSandbox(known: Sandbox, host: Host, force: boolean):
     if (sandbox.run !== null) await settleRun(host, sandbox.run);
     await finishSandbox(paths, sandbox);
     await giveBackPorts(sandbox.name, host);
-    if (sandbox.run !== null) rmSync(usedWayFile(paths, sandbox.run), { force: true });
+    if (sandbox.run !== null) {
+      // What the daemon of its way out writes down later would stay.
+      await awaitCounts(paths);
+      rmSync(usedWayFile(paths, sandbox.run), { force: true });
+    }
     removeFolder(paths, sandbox.id);
     releaseName(paths, sandbox.name, sandbox.id);
   } finally {
