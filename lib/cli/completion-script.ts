@@ -3,6 +3,12 @@ import { type Completion, type Flag, type Place, placesOf } from './completion-t
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
+/** Where the words so far lead, as the scripts ask it: the place before, a blank, the next word. Every place but the program. */
+function stepsTo(places: readonly Place[]): (readonly [step: string, path: string])[] {
+  const below = places.filter(({ path }) => path !== '');
+  return below.map(({ path }) => [path.includes(' ') ? path : ` ${path}`, path] as const);
+}
+
 const namesOf = ({ short, long }: Flag) => (short === undefined ? [long] : [short, long]);
 
 /** `'run -p'|'run --profile') DOES ;;`: words with the same thing to do share a line. */
@@ -29,9 +35,7 @@ function renderCases(places: readonly Place[], files: string): string[] {
   );
   return [
     `\t\tcase $part in --) ${files} ;; -*) ;; *) case "$at $part" in`,
-    ...places
-      .filter(({ path }) => path !== '')
-      .map(({ path }) => `\t\t\t'${path.includes(' ') ? path : ` ${path}`}') at='${path}' ;;`),
+    ...stepsTo(places).map(([step, path]) => `\t\t\t'${step}') at='${path}' ;;`),
     '\t\tesac ;; esac',
     '\tdone',
     '\tcase "$at $before" in',
@@ -92,16 +96,13 @@ function renderFish(places: readonly Place[], [name = '', ...others]: readonly s
       }),
     ];
   });
-  const steps = places
-    .filter(({ path }) => path !== '')
-    .map(({ path }) => `\t\t\tcase '${path.includes(' ') ? path : ` ${path}`}'; set at '${path}'`);
   return [
     `function __${name}_at`,
     "\tset -l at ''",
     '\tfor part in (commandline -opc)[2..-1]',
     '\t\ttest "$part" = --; and return 1',
     '\t\tswitch "$at $part"',
-    ...steps,
+    ...stepsTo(places).map(([step, path]) => `\t\t\tcase '${step}'; set at '${path}'`),
     '\t\tend',
     '\tend',
     '\ttest "$at" = "$argv[1]"',
